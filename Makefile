@@ -1,0 +1,60 @@
+# `make demo` and `make test` do all they need, from creating .venv on; nothing is redone
+# when nothing changed. `make help` lists the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(wildcard cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc)
+RUN := CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=2
+
+.PHONY: help setup demo test lint types test-cc test-py results benchmarks clean
+
+help: ## Lists the targets.
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/installed ## Creates .venv and installs everything into it.
+
+.venv/installed: setup.py pyproject.toml CMakeLists.txt $(SOURCES)
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed, and {sys.executable} is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	touch $@
+
+demo: setup ## Trains D4PG to balance a pole and draws its learning curve (minutes).
+	rm -rf demo
+	$(RUN) $(BIN)/tfagents train d4pg control:cartpole:balance --steps 50_000 \
+	    --envs-per-actor 4 --eval-every 5_000 --run-dir demo
+	$(BIN)/tfagents plot demo --output demo/curves.png
+
+test: lint types test-cc test-py ## Everything that has to pass: what CI runs.
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+test-cc: setup
+	$(BIN)/cmake -S . -B build/tests -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	    -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DTFAGENTS_BUILD_TESTS=ON \
+	    -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+	    -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) > build/cmake.log \
+	    || { cat build/cmake.log; exit 1; }
+	@grep -i 'left out' build/cmake.log || true
+	$(BIN)/cmake --build build/tests
+	$(BIN)/ctest --test-dir build/tests --output-on-failure --no-tests=ignore
+
+test-py: setup
+	$(RUN) $(BIN)/python -P -m pytest -q
+
+results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
+	$(RUN) $(BIN)/python -m benchmarks.results
+
+benchmarks: setup ## Measures speed on this machine.
+	$(RUN) $(BIN)/python -m benchmarks.training_speed
+	$(RUN) $(BIN)/python -m benchmarks.atari_replay
+
+clean: ## Removes what was built, but not your runs.
+	rm -rf build .venv demo *.egg-info
+	find . -name '*.so' -not -path './.venv/*' -delete

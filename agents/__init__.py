@@ -1,0 +1,1 @@
+"""The agents, one folder each; imported as `tfagents_core.agents.<name>`."""

@@ -1,0 +1,245 @@
+#include "cc/bindings/arrays.h"
+
+#include <climits>
+#include <cstring>
+#include <utility>
+
+namespace py = pybind11;
+
+namespace tfa {
+namespace {
+
+using Api = py::detail::npy_api;
+
+constexpr int kContiguous =
+    Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_;
+constexpr int kOutputFlags = kContiguous | Api::NPY_ARRAY_WRITEABLE_;
+constexpr int64_t kAlignment = 64;
+
+bool IsArray(PyObject* object) { return Api::get().PyArray_Check_(object); }
+
+py::detail::PyArray_Proxy* Proxy(PyObject* array) {
+  return py::detail::array_proxy(array);
+}
+
+// `object` as an array, of `dtype` if that is not null; a Python error otherwise.
+py::object FromAny(py::handle object, PyObject* dtype, int flags) {
+  Py_XINCREF(dtype);
+  PyObject* array =
+      Api::get().PyArray_FromAny_(object.ptr(), dtype, 0, 0, flags, nullptr);
+  if (array == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(array);
+}
+
+char Kind(PyObject* array) {
+  return py::detail::array_descriptor_proxy(Proxy(array)->descr)->kind;
+}
+
+std::string Describe(py::handle object) {
+  if (!IsArray(object.ptr())) {
+    return std::string(py::str(py::type::of(object).attr("__name__")));
+  }
+  const py::object dtype = object.attr("dtype");
+  const py::object shape = object.attr("shape");
+  return std::string(py::str(dtype)) + std::string(py::str(shape));
+}
+
+py::capsule Hold(std::unique_ptr<Buffer> buffer) {
+  py::capsule capsule(buffer.get(),
+                      [](void* held) { delete static_cast<Buffer*>(held); });
+  static_cast<void>(buffer.release());
+  return capsule;
+}
+
+std::unique_ptr<Buffer> Acquire(BufferPool* pool, int64_t bytes) {
+  std::unique_ptr<Buffer> buffer = pool->Acquire(bytes);
+  if (buffer == nullptr) {
+    const std::string message =
+        "no memory for a sample of " + std::to_string(bytes) + " bytes";
+    PyErr_SetString(PyExc_MemoryError, message.c_str());
+    throw py::error_already_set();
+  }
+  return buffer;
+}
+
+// An array over `data`, which `owner` keeps alive.
+py::object Wrap(const ArraySpec& spec, int64_t rows, void* data, py::handle owner) {
+  const std::vector<int64_t>& shape = spec.column().shape;
+  Py_intptr_t dims[33];
+  dims[0] = rows;
+  for (size_t i = 0; i < shape.size(); ++i) dims[i + 1] = shape[i];
+  const Api& api = Api::get();
+  Py_INCREF(spec.dtype());
+  PyObject* array = api.PyArray_NewFromDescr_(
+      api.PyArray_Type_, spec.dtype(), static_cast<int>(shape.size()) + 1, dims,
+      nullptr, data, kOutputFlags, nullptr);
+  if (array == nullptr) throw py::error_already_set();
+  auto result = py::reinterpret_steal<py::object>(array);
+  owner.inc_ref();
+  if (api.PyArray_SetBaseObject_(array, owner.ptr()) != 0) throw py::error_already_set();
+  return result;
+}
+
+}  // namespace
+
+ArraySpec::ArraySpec(const Column& column)
+    : column_(column), dtype_(DTypeName(column.dtype)) {}
+
+bool ArraySpec::Matches(PyObject* array, int64_t rows) const {
+  const auto* proxy = Proxy(array);
+  const std::vector<int64_t>& shape = column_.shape;
+  const int batch_axes = rows >= 0 ? 1 : 0;
+  if (proxy->nd != static_cast<int>(shape.size()) + batch_axes) return false;
+  if (batch_axes == 1 && proxy->dimensions[0] != rows) return false;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (proxy->dimensions[i + static_cast<size_t>(batch_axes)] != shape[i]) return false;
+  }
+  return proxy->descr == dtype_.ptr() ||
+         Api::get().PyArray_EquivTypes_(proxy->descr, dtype_.ptr());
+}
+
+void ArraySpec::Refuse(py::handle given, int64_t rows, const std::string& what) const {
+  std::vector<int64_t> shape = column_.shape;
+  if (rows >= 0) shape.insert(shape.begin(), rows);
+  throw py::value_error(what + " '" + column_.name + "' must be " +
+                        DTypeName(column_.dtype) + ShapeString(shape) + ", got " +
+                        Describe(given));
+}
+
+RowPointers::RowPointers(const std::vector<ArraySpec>& specs, py::handle arrays,
+                         int64_t rows) {
+  PyObject* const sequence = arrays.ptr();
+  if (!PyList_Check(sequence) && !PyTuple_Check(sequence)) {
+    throw py::value_error("rows must be a list or tuple of arrays");
+  }
+  const auto count = PySequence_Fast_GET_SIZE(sequence);
+  if (count != static_cast<Py_ssize_t>(specs.size())) {
+    throw py::value_error("a step has " + std::to_string(specs.size()) +
+                          " columns, got " + std::to_string(count));
+  }
+  pointers_.reserve(specs.size());
+  PyObject** const items = PySequence_Fast_ITEMS(sequence);
+  for (size_t c = 0; c < specs.size(); ++c) {
+    pointers_.push_back(Take(specs[c], items[c], rows));
+  }
+}
+
+const void* RowPointers::Take(const ArraySpec& spec, py::handle given, int64_t rows) {
+  PyObject* array = given.ptr();
+  if (!IsArray(array)) {
+    if (rows >= 0) spec.Refuse(given, rows, "column");
+    if (PyFloat_Check(array) || PyLong_Check(array)) return TakeScalar(spec, given);
+    const bool numpy_scalar = py::hasattr(given, "dtype") && py::hasattr(given, "item");
+    if (!numpy_scalar) spec.Refuse(given, rows, "column");
+    owned_.push_back(FromAny(given, nullptr, kContiguous));
+    array = owned_.back().ptr();
+  }
+  if (!spec.Matches(array, rows)) spec.Refuse(given, rows, "column");
+  if ((Proxy(array)->flags & kContiguous) != kContiguous) {
+    owned_.push_back(FromAny(array, spec.dtype(), kContiguous));
+    array = owned_.back().ptr();
+  }
+  return Proxy(array)->data;
+}
+
+// Python's own scalars: a float for a float column, an int for an int or float one,
+// a bool for any.
+const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
+  PyObject* const value = given.ptr();
+  const DType dtype = spec.column().dtype;
+  const bool to_float = dtype == DType::kFloat16 || dtype == DType::kFloat32 ||
+                        dtype == DType::kFloat64;
+  const bool fits = to_float || PyBool_Check(value) ||
+                    (PyLong_Check(value) && dtype != DType::kBool);
+  if (!spec.column().shape.empty() || !fits) spec.Refuse(given, -1, "column");
+  if (dtype != DType::kFloat32 && dtype != DType::kFloat64) {
+    owned_.push_back(FromAny(given, spec.dtype(), kContiguous));
+    return Proxy(owned_.back().ptr())->data;
+  }
+  const double number = PyFloat_AsDouble(value);
+  if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  scalars_.push_back(number);
+  if (dtype == DType::kFloat32) {
+    const auto narrow = static_cast<float>(number);
+    std::memcpy(&scalars_.back(), &narrow, sizeof(narrow));
+  }
+  return &scalars_.back();
+}
+
+py::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows, void** data) {
+  std::unique_ptr<Buffer> buffer = Acquire(pool, rows * spec.column().row_bytes());
+  *data = buffer->data();
+  return Wrap(spec, rows, *data, Hold(std::move(buffer)));
+}
+
+py::tuple NewArrays(BufferPool* pool, const std::vector<ArraySpec>& specs, int64_t rows,
+                    std::vector<void*>* data) {
+  const auto padded = [rows](const ArraySpec& spec) {
+    const int64_t bytes = rows * spec.column().row_bytes();
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  int64_t bytes = 0;
+  for (const ArraySpec& spec : specs) bytes += padded(spec);
+  std::unique_ptr<Buffer> buffer = Acquire(pool, bytes);
+  auto* next = static_cast<uint8_t*>(buffer->data());
+  const py::capsule owner = Hold(std::move(buffer));
+  py::tuple arrays(specs.size());
+  data->clear();
+  for (size_t i = 0; i < specs.size(); ++i) {
+    arrays[i] = Wrap(specs[i], rows, next, owner);
+    data->push_back(next);
+    next += padded(specs[i]);
+  }
+  return arrays;
+}
+
+void* OutputPointer(const ArraySpec& spec, py::handle array, int64_t rows) {
+  const bool fits = IsArray(array.ptr()) && spec.Matches(array.ptr(), rows);
+  if (!fits) spec.Refuse(array, rows, "out");
+  if ((Proxy(array.ptr())->flags & kOutputFlags) != kOutputFlags) {
+    throw py::value_error("out '" + spec.column().name +
+                          "' must be writable, aligned and C-contiguous");
+  }
+  return Proxy(array.ptr())->data;
+}
+
+py::array_t<int64_t> IntegerArray(py::handle given, const char* name) {
+  const py::object array = FromAny(given, nullptr, kContiguous);
+  const char kind = Kind(array.ptr());
+  const bool empty = py::len(array.attr("shape")) == 1 && py::len(array) == 0;
+  if (Proxy(array.ptr())->nd != 1 || (kind != 'i' && kind != 'u' && !empty)) {
+    throw py::value_error(std::string(name) + " must be 1-D integers, got " +
+                          Describe(array));
+  }
+  return py::array_t<int64_t, py::array::c_style | py::array::forcecast>(array);
+}
+
+py::array_t<double> FloatArray(py::handle given, int64_t n, const char* name) {
+  const py::object array = FromAny(given, py::dtype::of<double>().ptr(), kContiguous);
+  if (Proxy(array.ptr())->nd != 1 || Proxy(array.ptr())->dimensions[0] != n) {
+    throw py::value_error(std::string(name) + " must have the shape (" +
+                          std::to_string(n) + ",), got " + Describe(array));
+  }
+  return py::reinterpret_borrow<py::array_t<double>>(array);
+}
+
+Flags::Flags(py::handle given, int64_t n, const char* name) {
+  all_ = given.ptr() == Py_True;
+  if (all_ || given.ptr() == Py_False) return;
+  owner_ = FromAny(given, nullptr, kContiguous);
+  const auto* proxy = Proxy(owner_.ptr());
+  const bool scalar = proxy->nd == 0;
+  if (Kind(owner_.ptr()) != 'b' ||
+      (!scalar && (proxy->nd != 1 || proxy->dimensions[0] != n))) {
+    throw py::value_error(std::string(name) + " must be a bool or bool(" +
+                          std::to_string(n) + ",), got " + Describe(given));
+  }
+  const auto* data = reinterpret_cast<const uint8_t*>(proxy->data);
+  if (scalar) {
+    all_ = *data != 0;
+  } else {
+    data_ = data;
+  }
+}
+
+}  // namespace tfa

@@ -1,0 +1,93 @@
+// NumPy arrays in and out: checked pointers to theirs, capsules around ours.
+#ifndef TFAGENTS_CORE_CC_BINDINGS_ARRAYS_H_
+#define TFAGENTS_CORE_CC_BINDINGS_ARRAYS_H_
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cc/buffer_pool.h"
+#include "cc/column.h"
+
+namespace tfa {
+
+// A column as NumPy describes it. Use under the GIL.
+class ArraySpec {
+ public:
+  explicit ArraySpec(const Column& column);
+
+  const Column& column() const { return column_; }
+  PyObject* dtype() const { return dtype_.ptr(); }
+
+  // Whether `array` has this dtype and shape, after an axis of `rows` if >= 0.
+  bool Matches(PyObject* array, int64_t rows) const;
+  // ValueError that says what was expected, and what came.
+  [[noreturn]] void Refuse(pybind11::handle given, int64_t rows,
+                           const std::string& what) const;
+
+ private:
+  Column column_;
+  pybind11::dtype dtype_;
+};
+
+// Pointers to the caller's rows, one contiguous array per column: its own memory
+// where dtype, shape and layout fit, a contiguous copy where only the layout does
+// not, converted Python scalars for scalar columns. Lives for one call.
+class RowPointers {
+ public:
+  // `arrays`: a list or tuple with one entry per column. `rows`: extent of the
+  // leading axis, or -1 for a single row without one. ValueError when they do not fit.
+  RowPointers(const std::vector<ArraySpec>& specs, pybind11::handle arrays,
+              int64_t rows);
+
+  const void* const* data() const { return pointers_.data(); }
+
+ private:
+  const void* Take(const ArraySpec& spec, pybind11::handle given, int64_t rows);
+  const void* TakeScalar(const ArraySpec& spec, pybind11::handle given);
+
+  std::vector<const void*> pointers_;
+  std::vector<pybind11::object> owned_;
+  std::deque<double> scalars_;  // never moves; room for one element each
+};
+
+// A new array of `rows` rows in a pooled buffer that goes back with the array's
+// last holder.
+pybind11::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows,
+                          void** data);
+
+// Several arrays in one buffer, which goes back once all are gone.
+pybind11::tuple NewArrays(BufferPool* pool, const std::vector<ArraySpec>& specs,
+                          int64_t rows, std::vector<void*>* data);
+
+// Memory of a caller's array to write into. ValueError unless it is writable,
+// C-contiguous and fits.
+void* OutputPointer(const ArraySpec& spec, pybind11::handle array, int64_t rows);
+
+// A 1-D int64 array; ValueError when `given` is not one of integers.
+pybind11::array_t<int64_t> IntegerArray(pybind11::handle given, const char* name);
+
+// A 1-D float64 array of length n.
+pybind11::array_t<double> FloatArray(pybind11::handle given, int64_t n,
+                                     const char* name);
+
+// n booleans: True or False for all, or a bool array [n].
+class Flags {
+ public:
+  Flags(pybind11::handle given, int64_t n, const char* name);
+  bool operator[](int64_t i) const { return data_ == nullptr ? all_ : data_[i] != 0; }
+
+ private:
+  bool all_ = false;
+  const uint8_t* data_ = nullptr;
+  pybind11::object owner_;
+};
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_BINDINGS_ARRAYS_H_

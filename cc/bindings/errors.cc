@@ -1,0 +1,59 @@
+#include "cc/bindings/errors.h"
+
+namespace py = pybind11;
+
+namespace tfa {
+namespace {
+
+// Owned by the module, which lives as long as the interpreter.
+PyObject* closed_error = nullptr;
+
+PyObject* ExceptionOf(StatusCode code) {
+  switch (code) {
+    case StatusCode::kInvalidArgument:
+      return PyExc_ValueError;
+    case StatusCode::kNotFound:
+      return PyExc_KeyError;
+    case StatusCode::kOutOfRange:
+      return PyExc_IndexError;
+    case StatusCode::kResourceExhausted:
+      return PyExc_MemoryError;
+    case StatusCode::kDeadlineExceeded:
+      return PyExc_TimeoutError;
+    case StatusCode::kCancelled:
+      return closed_error;
+    default:
+      return PyExc_RuntimeError;
+  }
+}
+
+}  // namespace
+
+void ThrowIfError(const Status& status) {
+  if (status.ok()) return;
+  PyErr_SetString(ExceptionOf(status.code()), status.message().c_str());
+  throw py::error_already_set();
+}
+
+void DefineErrors(py::module_& module) {
+  closed_error = PyErr_NewExceptionWithDoc(
+      "tfagents_core.replay.ClosedError", "The replay has been closed.",
+      PyExc_RuntimeError, nullptr);
+  if (closed_error == nullptr) throw py::error_already_set();
+  module.attr("ClosedError") = py::handle(closed_error);
+}
+
+Deadline ToDeadline(std::optional<double> timeout) {
+  if (!timeout.has_value()) return Deadline::max();
+  if (!(*timeout >= 0.0)) {
+    throw py::value_error("timeout is " + std::to_string(*timeout) +
+                          " seconds; it must be >= 0, or None to wait for ever");
+  }
+  constexpr double kLongest = 1e8;  // three years: the clock's range ends later
+  if (*timeout > kLongest) return Deadline::max();
+  return std::chrono::steady_clock::now() +
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+             std::chrono::duration<double>(*timeout));
+}
+
+}  // namespace tfa

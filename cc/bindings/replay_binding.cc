@@ -1,0 +1,270 @@
+#include "cc/bindings/replay_binding.h"
+
+#include <pybind11/stl.h>
+
+#include <string>
+#include <utility>
+
+#include "cc/bindings/errors.h"
+
+namespace py = pybind11;
+
+namespace tfa {
+namespace {
+
+// Below this many bytes, giving up the GIL costs more than the append.
+constexpr int64_t kSmallAppend = 32 * 1024;
+
+std::vector<ArraySpec> InfoSpecs() {
+  const std::vector<Column> columns = {
+      {"key", DType::kInt64, {}},      {"probability", DType::kFloat64, {}},
+      {"weight", DType::kFloat64, {}}, {"priority", DType::kFloat64, {}},
+      {"times_sampled", DType::kInt32, {}}, {"age", DType::kInt64, {}},
+  };
+  return {columns.begin(), columns.end()};
+}
+
+// In the order of InfoSpecs.
+SampleArrays ToArrays(const std::vector<void*>& info) {
+  SampleArrays arrays;
+  arrays.key = static_cast<int64_t*>(info[0]);
+  arrays.probability = static_cast<double*>(info[1]);
+  arrays.weight = static_cast<double*>(info[2]);
+  arrays.priority = static_cast<double*>(info[3]);
+  arrays.times_sampled = static_cast<int32_t*>(info[4]);
+  arrays.age = static_cast<int64_t*>(info[5]);
+  return arrays;
+}
+
+void CheckBatchSize(int64_t batch_size) {
+  if (batch_size >= 1) return;
+  throw py::value_error("batch_size is " + std::to_string(batch_size) +
+                        "; it must be >= 1");
+}
+
+// Calls `f`, which may wait for the replay's mutex, without the GIL.
+template <class F>
+auto WithoutGil(F f) {
+  const py::gil_scoped_release release;
+  return f();
+}
+
+}  // namespace
+
+ReplayBinding::ReplayBinding(ReplayOptions options)
+    : pool_(BufferPool::Create()), info_(InfoSpecs()) {
+  replay_ = ValueOrThrow(Replay::Create(std::move(options)));
+  for (const Column& column : replay_->columns()) {
+    columns_.emplace_back(column);
+    row_bytes_ += column.row_bytes();
+  }
+  for (int64_t t = 0; t < replay_->num_tables(); ++t) {
+    std::vector<ArraySpec>& specs = outputs_.emplace_back();
+    for (const View& view : replay_->table_options(t).views) {
+      specs.emplace_back(view.Output(replay_->columns()));
+    }
+  }
+}
+
+int64_t ReplayBinding::CheckTable(int64_t table) const {
+  if (table < 0 || table >= replay_->num_tables()) {
+    throw py::index_error("there is no table " + std::to_string(table));
+  }
+  return table;
+}
+
+void ReplayBinding::AppendRows(const std::vector<RowFlags>& rows,
+                               const RowPointers& pointers,
+                               std::optional<double> timeout) {
+  const auto n = static_cast<int64_t>(rows.size());
+  const Deadline deadline = ToDeadline(timeout);
+  const auto attempt = [&](Deadline until) {
+    return replay_->Append(rows.data(), n, pointers.data(), until);
+  };
+  const bool small = n * row_bytes_ <= kSmallAppend;
+  ThrowIfError(WaitInterruptibly(deadline, small, attempt));
+}
+
+void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
+                           py::handle streams, std::optional<double> timeout) {
+  py::array_t<int64_t> ids;
+  const bool all = streams.is_none();
+  if (!all) ids = IntegerArray(streams, "streams");
+  const int64_t n = all ? replay_->num_streams() : ids.size();
+  const Flags is_first(first, n, "first");
+  const Flags is_last(last, n, "last");
+  const RowPointers pointers(columns_, arrays, n);
+  std::vector<RowFlags> rows(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t id = all ? i : ids.data()[i];
+    const bool in_range = id >= 0 && id < replay_->num_streams();
+    rows[static_cast<size_t>(i)] = {in_range ? static_cast<int32_t>(id) : -1,
+                                    is_first[i], is_last[i]};
+  }
+  AppendRows(rows, pointers, timeout);
+}
+
+void ReplayBinding::AppendOne(py::handle arrays, bool first, bool last, int32_t stream,
+                              std::optional<double> timeout) {
+  const RowPointers pointers(columns_, arrays, -1);
+  AppendRows({{stream, first, last}}, pointers, timeout);
+}
+
+int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
+                                  int64_t length, std::optional<double> priority,
+                                  std::optional<double> timeout) {
+  CheckTable(table);
+  int64_t key = 0;
+  const auto attempt = [&](Deadline until) {
+    StatusOr<int64_t> made =
+        replay_->CreateItem(table, stream, back, length, priority, until);
+    if (made.ok()) key = *made;
+    return made.status();
+  };
+  ThrowIfError(WaitInterruptibly(ToDeadline(timeout), true, attempt));
+  return key;
+}
+
+py::tuple ReplayBinding::NewSample(size_t table, int64_t batch_size,
+                                   std::vector<void*>* info, std::vector<void*>* data) {
+  const std::vector<ArraySpec>& specs = outputs_[table];
+  py::tuple info_arrays = NewArrays(pool_.get(), info_, batch_size, info);
+  py::list data_arrays(specs.size());
+  data->resize(specs.size());
+  for (size_t v = 0; v < specs.size(); ++v) {
+    data_arrays[v] = NewArray(pool_.get(), specs[v], batch_size, &(*data)[v]);
+  }
+  return py::make_tuple(std::move(info_arrays), std::move(data_arrays));
+}
+
+void ReplayBinding::SampleInto(size_t table, int64_t batch_size, py::handle out,
+                               std::vector<void*>* info,
+                               std::vector<void*>* data) const {
+  const auto pair = py::cast<py::tuple>(out);
+  const auto take = [batch_size](const std::vector<ArraySpec>& specs,
+                                 const py::sequence& arrays, std::vector<void*>* to) {
+    if (arrays.size() != specs.size()) {
+      throw py::value_error("out has " + std::to_string(arrays.size()) +
+                            " arrays where the table's sample has " +
+                            std::to_string(specs.size()));
+    }
+    for (size_t i = 0; i < specs.size(); ++i) {
+      to->push_back(OutputPointer(specs[i], arrays[i], batch_size));
+    }
+  };
+  take(info_, pair[0], info);
+  take(outputs_[table], pair[1], data);
+}
+
+py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
+                                std::optional<double> timeout, py::handle out) {
+  const auto t = static_cast<size_t>(CheckTable(table));
+  CheckBatchSize(batch_size);
+  const Deadline deadline = ToDeadline(timeout);
+  std::vector<void*> info;
+  std::vector<void*> data;
+  py::tuple sample;
+  if (out.is_none()) {
+    sample = NewSample(t, batch_size, &info, &data);
+  } else {
+    SampleInto(t, batch_size, out, &info, &data);
+    sample = py::reinterpret_borrow<py::tuple>(out);
+  }
+  const SampleArrays arrays = ToArrays(info);
+  const auto attempt = [&](Deadline until) {
+    return replay_->Sample(table, batch_size, beta, arrays, data.data(), until);
+  };
+  ThrowIfError(WaitInterruptibly(deadline, false, attempt));
+  return sample;
+}
+
+int64_t ReplayBinding::UpdatePriorities(int64_t table, py::handle keys,
+                                        py::handle priorities) {
+  CheckTable(table);
+  const py::array_t<int64_t> ids = IntegerArray(keys, "keys");
+  const int64_t n = ids.size();
+  const py::array_t<double> values = FloatArray(priorities, n, "priorities");
+  const int64_t* const id = ids.data();
+  const double* const value = values.data();
+  return ValueOrThrow(
+      WithoutGil([&] { return replay_->UpdatePriorities(table, id, value, n); }));
+}
+
+int64_t ReplayBinding::Delete(int64_t table, py::handle keys) {
+  CheckTable(table);
+  const py::array_t<int64_t> ids = IntegerArray(keys, "keys");
+  const int64_t* const id = ids.data();
+  const int64_t n = ids.size();
+  return ValueOrThrow(WithoutGil([&] { return replay_->Delete(table, id, n); }));
+}
+
+py::list ReplayBinding::Outputs(int64_t table) const {
+  py::list outputs;
+  for (const ArraySpec& spec : outputs_[static_cast<size_t>(CheckTable(table))]) {
+    const Column& column = spec.column();
+    outputs.append(py::make_tuple(DTypeName(column.dtype),
+                                  py::tuple(py::cast(column.shape))));
+  }
+  return outputs;
+}
+
+void BindReplay(py::module_& module) {
+  const auto no_gil = py::call_guard<py::gil_scoped_release>();
+  py::class_<TableStats>(module, "TableStats")
+      .def_readonly("size", &TableStats::size)
+      .def_readonly("num_inserted", &TableStats::num_inserted)
+      .def_readonly("num_sampled", &TableStats::num_sampled)
+      .def_readonly("num_deleted", &TableStats::num_deleted)
+      .def_readonly("num_stale_updates", &TableStats::num_stale_updates)
+      .def_readonly("max_priority", &TableStats::max_priority);
+
+  py::class_<ReplayBinding>(module, "Replay")
+      .def(py::init<ReplayOptions>(), py::arg("options"))
+      .def("append", &ReplayBinding::Append)
+      .def("append_one", &ReplayBinding::AppendOne)
+      .def("create_item", &ReplayBinding::CreateItem)
+      .def("sample", &ReplayBinding::Sample)
+      .def("update_priorities", &ReplayBinding::UpdatePriorities)
+      .def("delete", &ReplayBinding::Delete)
+      .def("outputs", &ReplayBinding::Outputs)
+      .def(
+          "why_not_sample",
+          [](ReplayBinding& self, int64_t table, int64_t n) {
+            return ValueOrThrow(self.replay().WhyNotSample(self.CheckTable(table), n));
+          })
+      .def(
+          "why_not_insert",
+          [](ReplayBinding& self, int64_t table, int64_t n) {
+            return ValueOrThrow(self.replay().WhyNotInsert(self.CheckTable(table), n));
+          })
+      .def("check_batch_size",
+           [](ReplayBinding& self, int64_t table, int64_t batch_size,
+              int64_t num_prefetched) {
+             ThrowIfError(self.replay().CheckBatch(self.CheckTable(table), batch_size,
+                                                   num_prefetched));
+           })
+      .def("stats",
+           [](ReplayBinding& self, int64_t table) {
+             return ValueOrThrow(self.replay().Stats(self.CheckTable(table)));
+           })
+      .def("projected_bytes",
+           [](ReplayBinding& self, int64_t table) {
+             return self.replay().ProjectedBytes(self.CheckTable(table));
+           })
+      .def("reset", [](ReplayBinding& self) { ThrowIfError(self.replay().Reset()); })
+      .def("close", [](ReplayBinding& self) { self.replay().Close(); }, no_gil)
+      .def("check_valid",
+           [](ReplayBinding& self) { ThrowIfError(self.replay().CheckValid()); })
+      .def_property_readonly("closed",
+                             [](ReplayBinding& self) { return self.replay().closed(); })
+      .def_property_readonly(
+          "bytes_allocated",
+          [](ReplayBinding& self) { return self.replay().bytes_allocated(); })
+      .def_property_readonly(
+          "bytes_in_use",
+          [](ReplayBinding& self) { return self.replay().bytes_in_use(); })
+      .def_property_readonly("pool_bytes_allocated",
+                             &ReplayBinding::pool_bytes_allocated);
+}
+
+}  // namespace tfa

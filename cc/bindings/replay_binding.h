@@ -1,0 +1,67 @@
+// The replay as Python sees it.
+#ifndef TFAGENTS_CORE_CC_BINDINGS_REPLAY_BINDING_H_
+#define TFAGENTS_CORE_CC_BINDINGS_REPLAY_BINDING_H_
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cc/bindings/arrays.h"
+#include "cc/buffer_pool.h"
+#include "cc/replay.h"
+
+namespace tfa {
+
+// Checks Python's arguments, calls the replay, and wraps what comes back.
+//
+// Waits and gathers run without the GIL, as do appends of much data. Thread-safe as
+// the replay is.
+class ReplayBinding {
+ public:
+  explicit ReplayBinding(ReplayOptions options);
+
+  Replay& replay() { return *replay_; }
+  // IndexError unless there is such a table.
+  int64_t CheckTable(int64_t table) const;
+
+  void Append(pybind11::handle arrays, pybind11::handle first, pybind11::handle last,
+              pybind11::handle streams, std::optional<double> timeout);
+  void AppendOne(pybind11::handle arrays, bool first, bool last, int32_t stream,
+                 std::optional<double> timeout);
+  int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
+                     std::optional<double> priority, std::optional<double> timeout);
+  // (info arrays, data arrays); `out` is None or such a pair to write into.
+  pybind11::tuple Sample(int64_t table, int64_t batch_size, double beta,
+                         std::optional<double> timeout, pybind11::handle out);
+  int64_t UpdatePriorities(int64_t table, pybind11::handle keys,
+                           pybind11::handle priorities);
+  int64_t Delete(int64_t table, pybind11::handle keys);
+  // (dtype name, shape without batch axis) of each output array.
+  pybind11::list Outputs(int64_t table) const;
+  int64_t pool_bytes_allocated() const { return pool_->bytes_allocated(); }
+
+ private:
+  void AppendRows(const std::vector<RowFlags>& rows, const RowPointers& pointers,
+                  std::optional<double> timeout);
+  pybind11::tuple NewSample(size_t table, int64_t batch_size, std::vector<void*>* info,
+                            std::vector<void*>* data);
+  void SampleInto(size_t table, int64_t batch_size, pybind11::handle out,
+                  std::vector<void*>* info, std::vector<void*>* data) const;
+
+  std::unique_ptr<Replay> replay_;
+  std::shared_ptr<BufferPool> pool_;  // shared with the arrays that are out
+  std::vector<ArraySpec> columns_;
+  std::vector<ArraySpec> info_;
+  std::vector<std::vector<ArraySpec>> outputs_;  // by table
+  int64_t row_bytes_ = 0;
+};
+
+// Adds the option classes, and `Replay`, to the module.
+void BindOptions(pybind11::module_& module);
+void BindReplay(pybind11::module_& module);
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_BINDINGS_REPLAY_BINDING_H_

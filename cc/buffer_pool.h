@@ -1,0 +1,70 @@
+// Output buffers: aligned, reused, and never while anyone still holds them.
+#ifndef TFAGENTS_CORE_CC_BUFFER_POOL_H_
+#define TFAGENTS_CORE_CC_BUFFER_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace tfa {
+
+class Buffer;
+
+// Hands out 64-byte-aligned buffers and takes them back for reuse: fresh pages cost
+// several times the copy that fills them. A buffer comes back only when its
+// `Buffer` is destroyed. Keeps what was in use at the fullest moment.
+//
+// Acquire and return: O(1). Thread-safe. Owned together by its user and by every
+// buffer that is out, so arrays may outlive the replay that made them.
+class BufferPool : public std::enable_shared_from_this<BufferPool> {
+ public:
+  static std::shared_ptr<BufferPool> Create();
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  // A buffer of at least `bytes` bytes; null when there is no memory.
+  std::unique_ptr<Buffer> Acquire(int64_t bytes);
+
+  // Bytes of all buffers, in use or waiting.
+  int64_t bytes_allocated() const;
+  // Bytes of those that wait to be used again.
+  int64_t bytes_idle() const;
+
+ private:
+  friend class Buffer;
+  BufferPool() = default;
+  void Return(void* data, size_t capacity);
+
+  mutable std::mutex mutex_;  // guards all below
+  std::unordered_map<size_t, std::vector<void*>> idle_;  // by capacity
+  int64_t bytes_allocated_ = 0;
+  int64_t bytes_idle_ = 0;
+};
+
+// One buffer on loan; goes back to its pool when destroyed. Not thread-safe.
+class Buffer {
+ public:
+  ~Buffer() { pool_->Return(data_, capacity_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  void* data() const { return data_; }
+  int64_t capacity() const { return static_cast<int64_t>(capacity_); }
+
+ private:
+  friend class BufferPool;
+  Buffer(std::shared_ptr<BufferPool> pool, void* data, size_t capacity)
+      : pool_(std::move(pool)), data_(data), capacity_(capacity) {}
+
+  const std::shared_ptr<BufferPool> pool_;
+  void* const data_;
+  const size_t capacity_;
+};
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_BUFFER_POOL_H_

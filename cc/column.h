@@ -1,0 +1,47 @@
+// Columns: the fixed-shape fields that make up a row of experience.
+#ifndef TFAGENTS_CORE_CC_COLUMN_H_
+#define TFAGENTS_CORE_CC_COLUMN_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tfa {
+
+enum class DType {
+  kBool,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kFloat16,
+  kFloat32,
+  kFloat64,
+};
+
+// Bytes of one element.
+int64_t DTypeSize(DType dtype);
+
+// NumPy's name of the type, such as "float32".
+const char* DTypeName(DType dtype);
+
+// One field of every row: `shape` elements of `dtype`, stored without padding.
+struct Column {
+  std::string name;
+  DType dtype = DType::kFloat32;
+  std::vector<int64_t> shape;
+
+  int64_t num_elements() const;
+  int64_t row_bytes() const { return num_elements() * DTypeSize(dtype); }
+};
+
+// "(2, 3)", "(4,)" or "()", as NumPy prints a shape.
+std::string ShapeString(const std::vector<int64_t>& shape);
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_COLUMN_H_

@@ -1,0 +1,87 @@
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <vector>
+
+#include "cc/selector.h"
+
+namespace tfa {
+namespace {
+
+// A doubly linked list threaded through arrays indexed by slot.
+class FifoSelector : public Selector {
+ public:
+  void Insert(int64_t slot, double) override {
+    assert(slot >= 0);
+    if (Index(slot) >= links_.size()) links_.resize(Index(slot) + 1);
+    links_[Index(slot)] = {newest_, kNone};
+    (newest_ == kNone ? oldest_ : links_[Index(newest_)].newer) = slot;
+    newest_ = slot;
+    ++size_;
+  }
+
+  void Remove(int64_t slot) override {
+    assert(size_ > 0);
+    const Link link = links_[Index(slot)];
+    (link.older == kNone ? oldest_ : links_[Index(link.older)].newer) = link.newer;
+    (link.newer == kNone ? newest_ : links_[Index(link.newer)].older) = link.older;
+    --size_;
+  }
+
+  void Update(const int64_t*, const double*, int64_t) override {}
+
+  void Sample(int64_t n, Random*, int64_t* slots, double* probabilities) override {
+    assert(size_ > 0);
+    std::fill_n(slots, n, oldest_);
+    std::fill_n(probabilities, n, 1.0);
+  }
+
+  int64_t size() const override { return size_; }
+
+  void Clear() override {
+    links_.clear();
+    oldest_ = kNone;
+    newest_ = kNone;
+    size_ = 0;
+  }
+
+  Status CheckValid() const override {
+    int64_t count = 0;
+    int64_t older = kNone;
+    for (int64_t slot = oldest_; slot != kNone && count <= size_; ++count) {
+      const Link& link = links_[Index(slot)];
+      if (link.older != older) {
+        return FailedPreconditionError("fifo: a link back is wrong");
+      }
+      older = slot;
+      slot = link.newer;
+    }
+    if (count != size_ || older != newest_) {
+      return FailedPreconditionError("fifo: the list does not hold every slot");
+    }
+    return OkStatus();
+  }
+
+ private:
+  static constexpr int64_t kNone = -1;
+
+  struct Link {
+    int64_t older = kNone;
+    int64_t newer = kNone;
+  };
+
+  static size_t Index(int64_t slot) { return static_cast<size_t>(slot); }
+
+  std::vector<Link> links_;  // by slot; of live slots only
+  int64_t oldest_ = kNone;
+  int64_t newest_ = kNone;
+  int64_t size_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Selector> MakeFifoSelector() {
+  return std::make_unique<FifoSelector>();
+}
+
+}  // namespace tfa

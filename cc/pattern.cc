@@ -1,0 +1,82 @@
+#include "cc/pattern.h"
+
+#include <algorithm>
+#include <string>
+
+namespace tfa {
+
+Status Pattern::Validate() const {
+  if (length < 1 || length > (int64_t{1} << 30)) {
+    return InvalidArgumentError(
+        std::string(kind == Kind::kNStep ? "NStep's n" : "a pattern's length") + " is " +
+        std::to_string(length) + "; it must be in [1, 2^30]");
+  }
+  if (kind == Kind::kSequence && period < 1) {
+    return InvalidArgumentError("a sequence's period is " + std::to_string(period) +
+                                "; it must be >= 1");
+  }
+  return OkStatus();
+}
+
+int64_t Pattern::max_rows() const {
+  return kind == Kind::kNStep ? length + 1 : length;
+}
+
+int64_t Pattern::max_items() const { return kind == Kind::kNStep ? length : 1; }
+
+int64_t Pattern::stride() const {
+  switch (kind) {
+    case Kind::kSequence:
+      return period;
+    case Kind::kEpisode:
+      return length;
+    default:
+      return 1;
+  }
+}
+
+// Rows of the sequence that ends at `step`; 0 when none does.
+int64_t Pattern::SequenceLength(int64_t step, bool last) const {
+  const int64_t past_first = step + 1 - length;  // start of a full window
+  if (past_first >= 0 && past_first % period == 0) return length;
+  if (!last || !pad) return 0;
+  const int64_t start = past_first < 0 ? 0 : (past_first / period + 1) * period;
+  return std::max<int64_t>(step + 1 - start, 0);
+}
+
+int64_t Pattern::Count(int64_t step, bool last) const {
+  switch (kind) {
+    case Kind::kNStep:
+      if (step == 0) return 0;
+      return last ? std::min(length, step) : 1;
+    case Kind::kSequence:
+      return SequenceLength(step, last) > 0 ? 1 : 0;
+    case Kind::kEpisode:
+      return last ? 1 : 0;
+    default:
+      return 0;
+  }
+}
+
+void Pattern::Items(int64_t step, bool last, std::vector<PatternItem>* items) const {
+  const int64_t n = Count(step, last);
+  if (n == 0) return;
+  if (kind == Kind::kSequence) {
+    items->push_back({SequenceLength(step, last)});
+  } else if (kind == Kind::kEpisode) {
+    items->push_back({step + 1});
+  } else {
+    const int64_t longest = std::min(length, step) + 1;
+    for (int64_t i = 0; i < n; ++i) items->push_back({longest - i});
+  }
+}
+
+Status Pattern::CheckStep(int64_t step) const {
+  if (kind != Kind::kEpisode || step < length) return OkStatus();
+  return InvalidArgumentError(
+      "the episode has more than max_length = " + std::to_string(length) +
+      " rows (this would be row " + std::to_string(step + 1) +
+      "); raise Episode(max_length=...)");
+}
+
+}  // namespace tfa

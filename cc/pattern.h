@@ -1,0 +1,57 @@
+// Patterns: which items arise when a row arrives.
+#ifndef TFAGENTS_CORE_CC_PATTERN_H_
+#define TFAGENTS_CORE_CC_PATTERN_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "cc/status.h"
+
+namespace tfa {
+
+// An item to make: the `length` rows that end with the newest row.
+struct PatternItem {
+  int64_t length = 0;
+};
+
+// A rule that makes items out of the rows of an episode as they arrive.
+//
+// kNStep: rows [max(0, e-n), e] for every row e >= 1; when row e ends the episode,
+//   also [s, e] for every later s < e, so windows are short at both ends.
+// kSequence: rows [s, s+length) for every s that is a multiple of period; what
+//   remains at the episode's end makes one shorter item if `pad`, none otherwise.
+// kEpisode: the whole episode, once it has ended; longer than `length` is an error.
+// kExplicit: none; items are made by hand.
+//
+// All items end with the newest row. Every call is O(items made). A value type.
+struct Pattern {
+  enum class Kind { kNStep, kSequence, kEpisode, kExplicit };
+
+  Kind kind = Kind::kExplicit;
+  int64_t length = 1;  // kNStep: n; kSequence, kEpisode: rows
+  int64_t period = 1;  // kSequence: rows between starts
+  bool pad = true;     // kSequence
+
+  Status Validate() const;
+
+  // Most rows that an item may have.
+  int64_t max_rows() const;
+  // Most items that one row may make.
+  int64_t max_items() const;
+  // Rows between the starts of an episode's consecutive items.
+  int64_t stride() const;
+
+  // Items that row `step` of an episode makes; `last`: it ends the episode.
+  int64_t Count(int64_t step, bool last) const;
+  // Appends those items, earliest start first.
+  void Items(int64_t step, bool last, std::vector<PatternItem>* items) const;
+  // kInvalidArgument when row `step` cannot belong to an episode.
+  Status CheckStep(int64_t step) const;
+
+ private:
+  int64_t SequenceLength(int64_t step, bool last) const;
+};
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_PATTERN_H_

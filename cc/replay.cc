@@ -1,0 +1,319 @@
+#include "cc/replay.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "cc/random.h"
+#include "cc/view.h"
+
+namespace tfa {
+namespace {
+
+StepStore::Options StoreOptions(const ReplayOptions& options) {
+  StepStore::Options store;
+  store.num_streams = options.num_streams;
+  store.segment_rows = options.segment_rows;
+  store.history_rows = std::max<int64_t>(options.history, 1);
+  for (const TableOptions& table : options.tables) {
+    store.history_rows = std::max(store.history_rows, table.pattern.max_rows());
+    for (const View& view : table.views) {
+      store.stack_rows = std::max(store.stack_rows, view.stack - 1);
+    }
+  }
+  return store;
+}
+
+Status CheckNames(const std::vector<TableOptions>& tables) {
+  if (tables.empty()) return InvalidArgumentError("a replay needs at least one table");
+  for (size_t i = 0; i < tables.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (tables[i].name != tables[j].name) continue;
+      return InvalidArgumentError("two tables are named '" + tables[i].name + "'");
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
+  TFA_RETURN_IF_ERROR(CheckNames(options.tables));
+  const StepStore::Options store_options = StoreOptions(options);
+  StatusOr<std::unique_ptr<StepStore>> store =
+      StepStore::Create(std::move(options.columns), store_options);
+  if (!store.ok()) return store.status();
+  std::unique_ptr<Replay> replay(new Replay(std::move(*store)));
+  Random seeds(options.seed);
+  for (TableOptions& table_options : options.tables) {
+    StatusOr<std::unique_ptr<Table>> table =
+        Table::Create(std::move(table_options), replay->store_.get(), seeds.Next());
+    if (!table.ok()) return table.status();
+    replay->tables_.push_back(std::move(*table));
+  }
+  replay->num_items_.resize(replay->tables_.size());
+  replay->last_seen_.resize(static_cast<size_t>(options.num_streams));
+  return replay;
+}
+
+Status Replay::CheckOpen() const {
+  return closed_ ? CancelledError("the replay is closed") : OkStatus();
+}
+
+// Waits for a change, whatever it is; the caller looks again at what it wants.
+Status Replay::Await(const std::string& reason, Lock* lock, Deadline deadline) {
+  if (std::chrono::steady_clock::now() >= deadline) {
+    return DeadlineExceededError(reason);
+  }
+  ++num_waiting_;
+  changed_.wait_until(*lock, deadline);
+  --num_waiting_;
+  return OkStatus();
+}
+
+void Replay::NotifyAll() {
+  if (num_waiting_ > 0) changed_.notify_all();
+}
+
+Status Replay::CheckRows(const RowFlags* rows, int64_t n) {
+  const int64_t append = ++num_appends_;
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t stream = rows[i].stream;
+    if (stream < 0 || stream >= static_cast<int64_t>(last_seen_.size())) {
+      return OutOfRangeError("stream " + std::to_string(stream) +
+                             " does not exist; the replay has num_streams = " +
+                             std::to_string(last_seen_.size()));
+    }
+    int64_t& seen = last_seen_[static_cast<size_t>(stream)];
+    if (seen == append) {
+      return InvalidArgumentError("stream " + std::to_string(stream) +
+                                  " occurs twice in one append");
+    }
+    seen = append;
+    if (!rows[i].first && !store_->EpisodeOpen(stream)) {
+      return InvalidArgumentError("stream " + std::to_string(stream) +
+                                  " has no open episode; the row that begins one "
+                                  "must be appended with first=True");
+    }
+  }
+  return OkStatus();
+}
+
+// Counts the items that the rows would make, by table.
+Status Replay::PlanAppend(const RowFlags* rows, int64_t n) {
+  TFA_RETURN_IF_ERROR(CheckRows(rows, n));
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    const TableOptions& options = tables_[t]->options();
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t step = rows[i].first ? 0 : store_->NextStep(rows[i].stream);
+      Status status = options.pattern.CheckStep(step);
+      if (!status.ok()) {
+        return InvalidArgumentError("table '" + options.name + "', stream " +
+                                    std::to_string(rows[i].stream) + ": " +
+                                    status.message());
+      }
+      count += options.pattern.Count(step, rows[i].last);
+    }
+    num_items_[t] = count;
+  }
+  return OkStatus();
+}
+
+// Ok when the table may take the items, or when it had to wait and the caller
+// should look again: `*lock` was given up in between.
+Status Replay::AwaitInsert(int64_t table, int64_t num_items, Lock* lock,
+                           Deadline deadline) {
+  const Table& full = At(table);
+  const std::string where = "table '" + full.options().name + "': ";
+  const Status possible = full.rate_limiter().CheckInsert(num_items);
+  if (!possible.ok()) return InvalidArgumentError(where + possible.message());
+  return Await("waiting to insert into " + where + full.WhyNotInsert(num_items), lock,
+               deadline);
+}
+
+Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* columns,
+                      Deadline deadline) {
+  Lock lock(mutex_);
+  for (;;) {
+    TFA_RETURN_IF_ERROR(CheckOpen());
+    TFA_RETURN_IF_ERROR(PlanAppend(rows, n));
+    int64_t full = 0;
+    const auto fits = [this](int64_t t) {
+      const int64_t count = num_items_[static_cast<size_t>(t)];
+      return count == 0 || At(t).CanInsert(count);
+    };
+    while (full < num_tables() && fits(full)) ++full;
+    if (full == num_tables()) break;
+    const int64_t count = num_items_[static_cast<size_t>(full)];
+    TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
+  }
+  TFA_RETURN_IF_ERROR(store_->Append(rows, n, columns));
+  for (int64_t i = 0; i < n; ++i) MakeItems(rows[i]);
+  NotifyAll();
+  return OkStatus();
+}
+
+void Replay::MakeItems(const RowFlags& row) {
+  const int64_t step = store_->NextStep(row.stream) - 1;
+  for (const std::unique_ptr<Table>& table : tables_) {
+    items_.clear();
+    table->options().pattern.Items(step, row.last, &items_);
+    for (const PatternItem& item : items_) {
+      // The store keeps as many rows as the longest pattern needs.
+      table->Insert(*store_->Recent(row.stream, 0, item.length), std::nullopt);
+    }
+  }
+}
+
+StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back,
+                                     int64_t length, std::optional<double> priority,
+                                     Deadline deadline) {
+  if (priority.has_value()) TFA_RETURN_IF_ERROR(ValidatePriorities(&*priority, 1));
+  Lock lock(mutex_);
+  for (;;) {
+    TFA_RETURN_IF_ERROR(CheckOpen());
+    if (stream < 0 || stream >= static_cast<int64_t>(last_seen_.size())) {
+      return OutOfRangeError("stream " + std::to_string(stream) +
+                             " does not exist; the replay has num_streams = " +
+                             std::to_string(last_seen_.size()));
+    }
+    StatusOr<Window> window = store_->Recent(stream, back, length);
+    if (!window.ok()) return window.status();
+    if (At(table).CanInsert(1)) {
+      const int64_t key = At(table).Insert(*window, priority);
+      NotifyAll();
+      return key;
+    }
+    TFA_RETURN_IF_ERROR(AwaitInsert(table, 1, &lock, deadline));
+  }
+}
+
+Status Replay::Sample(int64_t table, int64_t n, double beta, const SampleArrays& arrays,
+                      void* const* outputs, Deadline deadline) {
+  if (n < 1) {
+    return InvalidArgumentError("batch_size is " + std::to_string(n) +
+                                "; it must be >= 1");
+  }
+  if (!std::isfinite(beta) || beta < 0.0) {
+    return InvalidArgumentError("beta is " + std::to_string(beta) +
+                                "; it must be finite and >= 0");
+  }
+  std::vector<Window> windows(static_cast<size_t>(n));
+  Lock lock(mutex_);
+  Table& source = At(table);
+  for (;;) {
+    TFA_RETURN_IF_ERROR(CheckOpen());
+    if (source.CanSample(n)) break;
+    TFA_RETURN_IF_ERROR(source.CheckBatch(n, 0));
+    TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" +
+                                  source.options().name +
+                                  "': " + source.WhyNotSample(n),
+                              &lock, deadline));
+  }
+  source.Draw(n, beta, arrays, windows.data());
+  NotifyAll();
+  lock.unlock();
+
+  for (const View& view : source.options().views) {
+    Gather(*store_, view, windows.data(), n, *outputs++);
+  }
+  lock.lock();
+  for (const Window& window : windows) store_->Unpin(window);
+  return OkStatus();
+}
+
+StatusOr<int64_t> Replay::UpdatePriorities(int64_t table, const int64_t* keys,
+                                           const double* priorities, int64_t n) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return At(table).UpdatePriorities(keys, priorities, n);
+}
+
+StatusOr<int64_t> Replay::Delete(int64_t table, const int64_t* keys, int64_t n) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  StatusOr<int64_t> deleted = At(table).Delete(keys, n);
+  NotifyAll();
+  return deleted;
+}
+
+StatusOr<std::string> Replay::WhyNotSample(int64_t table, int64_t n) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return At(table).WhyNotSample(n);
+}
+
+StatusOr<std::string> Replay::WhyNotInsert(int64_t table, int64_t n) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return At(table).WhyNotInsert(n);
+}
+
+Status Replay::CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return At(table).CheckBatch(batch_size, num_prefetched);
+}
+
+StatusOr<TableStats> Replay::Stats(int64_t table) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return At(table).stats();
+}
+
+Status Replay::Reset() {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  for (const std::unique_ptr<Table>& table : tables_) table->Reset();
+  store_->Reset();
+  NotifyAll();
+  return OkStatus();
+}
+
+void Replay::Close() {
+  const Lock lock(mutex_);
+  closed_ = true;
+  NotifyAll();
+}
+
+bool Replay::closed() const {
+  const Lock lock(mutex_);
+  return closed_;
+}
+
+int64_t Replay::bytes_allocated() const {
+  const Lock lock(mutex_);
+  return store_->bytes_allocated();
+}
+
+int64_t Replay::bytes_in_use() const {
+  const Lock lock(mutex_);
+  return store_->bytes_in_use();
+}
+
+int64_t Replay::ProjectedBytes(int64_t table) const {
+  const TableOptions& options = At(table).options();
+  const StepStore::Options& store = store_->options();
+  const int64_t rows_per_segment = store_->segment_rows();
+  const int64_t held = store.history_rows + store.stack_rows;
+  const int64_t rows = (options.max_size - 1) * options.pattern.stride() +
+                       options.pattern.max_rows() + store.stack_rows;
+  const int64_t full = (rows + rows_per_segment - 1) / rows_per_segment;
+  // At worst a stream's oldest and newest segments are held for one row each.
+  const int64_t edges =
+      store.num_streams * (2 + (held + rows_per_segment - 1) / rows_per_segment);
+  return (full + edges) * store_->segment_bytes();
+}
+
+Status Replay::CheckValid() const {
+  const Lock lock(mutex_);
+  std::vector<int32_t> refs;
+  for (const std::unique_ptr<Table>& table : tables_) {
+    TFA_RETURN_IF_ERROR(table->CheckValid());
+    table->CountRefs(&refs);
+  }
+  return store_->CheckValid(refs);
+}
+
+}  // namespace tfa

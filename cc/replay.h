@@ -1,0 +1,126 @@
+// The replay: streams of steps and the tables over them, behind one lock.
+#ifndef TFAGENTS_CORE_CC_REPLAY_H_
+#define TFAGENTS_CORE_CC_REPLAY_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cc/column.h"
+#include "cc/pattern.h"
+#include "cc/status.h"
+#include "cc/step_store.h"
+#include "cc/table.h"
+
+namespace tfa {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+// A deadline that has always passed: do it now or not at all.
+inline constexpr Deadline kNoWait = Deadline::min();
+
+struct ReplayOptions {
+  std::vector<Column> columns;
+  std::vector<TableOptions> tables;
+  int64_t num_streams = 1;
+  int64_t history = 1;       // rows of each stream kept for `CreateItem`
+  int64_t segment_rows = 0;  // 0: chosen by the size of a row
+  uint64_t seed = 0;
+};
+
+// Stores the steps of K streams once, and draws batches from tables over them.
+//
+// Thread-safe: one mutex guards the store and the tables. It is held for the draw,
+// never for the gather: a sample pins its rows, copies them without the mutex, and
+// lets go. Whoever must wait (a rate limiter says no) waits until its deadline,
+// and its error says what for; `Close` wakes all.
+//
+// Errors: kCancelled from every call after `Close`; kDeadlineExceeded from the
+// waiting ones; a call that fails has changed nothing.
+class Replay {
+ public:
+  static StatusOr<std::unique_ptr<Replay>> Create(ReplayOptions options);
+
+  const std::vector<Column>& columns() const { return store_->columns(); }
+  int64_t num_streams() const { return store_->options().num_streams; }
+  int64_t num_tables() const { return static_cast<int64_t>(tables_.size()); }
+  const TableOptions& table_options(int64_t table) const {
+    return At(table).options();
+  }
+
+  // Appends one row to each of `n` streams and makes the items that arise, once
+  // every table may take its own; `columns[c]` is column c of all n rows.
+  Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
+                Deadline deadline);
+
+  // Makes an item of the `length` rows that end `back` rows before the newest of
+  // the stream, and returns its key.
+  StatusOr<int64_t> CreateItem(int64_t table, int32_t stream, int64_t back,
+                               int64_t length, std::optional<double> priority,
+                               Deadline deadline);
+
+  // Draws n items and gathers view v of the table into `outputs[v]`.
+  Status Sample(int64_t table, int64_t n, double beta, const SampleArrays& arrays,
+                void* const* outputs, Deadline deadline);
+
+  StatusOr<int64_t> UpdatePriorities(int64_t table, const int64_t* keys,
+                                     const double* priorities, int64_t n);
+  StatusOr<int64_t> Delete(int64_t table, const int64_t* keys, int64_t n);
+
+  // The reason why not, with its numbers; empty when allowed.
+  StatusOr<std::string> WhyNotSample(int64_t table, int64_t n);
+  StatusOr<std::string> WhyNotInsert(int64_t table, int64_t n);
+  Status CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched);
+  StatusOr<TableStats> Stats(int64_t table);
+
+  // Drops all items, histories and open episodes; counts start at zero. The
+  // tables' random generators go on.
+  Status Reset();
+  // Makes every other call, waiting ones too, fail with kCancelled. Idempotent.
+  void Close();
+  bool closed() const;
+
+  int64_t bytes_allocated() const;
+  int64_t bytes_in_use() const;
+  // Bytes of steps once the table is full: its items follow each other at the
+  // pattern's stride in long episodes, and leave in the order they came.
+  int64_t ProjectedBytes(int64_t table) const;
+
+  Status CheckValid() const;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  explicit Replay(std::unique_ptr<StepStore> store) : store_(std::move(store)) {}
+
+  Table& At(int64_t table) const { return *tables_[static_cast<size_t>(table)]; }
+  Status CheckOpen() const;
+  Status CheckRows(const RowFlags* rows, int64_t n);
+  Status PlanAppend(const RowFlags* rows, int64_t n);
+  void MakeItems(const RowFlags& row);
+  Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
+  Status Await(const std::string& reason, Lock* lock, Deadline deadline);
+  void NotifyAll();
+
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable changed_;
+  int64_t num_waiting_ = 0;
+  bool closed_ = false;
+  const std::unique_ptr<StepStore> store_;
+  std::vector<std::unique_ptr<Table>> tables_;
+
+  // Scratch of Append.
+  std::vector<int64_t> num_items_;   // by table
+  std::vector<int64_t> last_seen_;   // by stream: the append that had it last
+  std::vector<PatternItem> items_;
+  int64_t num_appends_ = 0;
+};
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_REPLAY_H_

@@ -1,0 +1,68 @@
+#ifndef TFAGENTS_CORE_CC_SELECTOR_H_
+#define TFAGENTS_CORE_CC_SELECTOR_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "cc/random.h"
+#include "cc/status.h"
+
+namespace tfa {
+
+// Chooses among the live slots of a table, to sample or to remove.
+//
+// A slot is a small non-negative number that the table gives an item and reuses
+// after it; memory grows with the largest slot seen, never with the calls.
+// Priorities are those of the user, before any exponent, and REQUIRE to have
+// passed ValidatePriorities. Not thread-safe: the table's mutex guards it.
+class Selector {
+ public:
+  virtual ~Selector() = default;
+
+  // Makes `slot` live. REQUIRES: slot >= 0 and not live.
+  virtual void Insert(int64_t slot, double priority) = 0;
+
+  // REQUIRES: `slot` is live.
+  virtual void Remove(int64_t slot) = 0;
+
+  // Sets n priorities; of a slot that occurs twice, the last counts.
+  // REQUIRES: all slots are live.
+  virtual void Update(const int64_t* slots, const double* priorities, int64_t n) = 0;
+
+  // Writes n slots and the probability with which each was drawn. Random
+  // selectors draw with replacement; deterministic ones give their one choice n
+  // times, with probability 1, so that a table which removes what it samples
+  // asks for one at a time. REQUIRES: size() > 0.
+  virtual void Sample(int64_t n, Random* random, int64_t* slots,
+                      double* probabilities) = 0;
+
+  // Number of live slots.
+  virtual int64_t size() const = 0;
+
+  // Forgets all slots.
+  virtual void Clear() = 0;
+
+  // kFailedPrecondition naming the first broken invariant. O(size) and slow:
+  // for tests.
+  virtual Status CheckValid() const = 0;
+};
+
+// Every live slot is equally likely. Insert, Remove and a draw are O(1).
+std::unique_ptr<Selector> MakeUniformSelector();
+
+// A slot of priority p is drawn in proportion to p^alpha, and never when p is 0
+// (Schaul et al. 2016, eq. 1); while every priority is 0, all live slots are
+// equally likely. A power outside [2^-1000, 2^900] counts as the nearer bound.
+// Insert, Remove and a draw are O(log size). REQUIRES: alpha finite and >= 0.
+std::unique_ptr<Selector> MakePrioritizedSelector(double alpha);
+
+// The slot inserted first; priorities are ignored. O(1) a call.
+std::unique_ptr<Selector> MakeFifoSelector();
+
+// kInvalidArgument, naming the first offender and its index, unless all n
+// priorities are finite and >= 0.
+Status ValidatePriorities(const double* priorities, int64_t n);
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_SELECTOR_H_

@@ -1,0 +1,118 @@
+#ifndef TFAGENTS_CORE_CC_STATUS_H_
+#define TFAGENTS_CORE_CC_STATUS_H_
+
+#include <cassert>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace tfa {
+
+// What kind of mistake or event a `Status` reports. The bindings map each kind
+// to one Python exception.
+enum class StatusCode {
+  kOk,
+  kInvalidArgument,
+  kNotFound,
+  kOutOfRange,
+  kResourceExhausted,
+  kDeadlineExceeded,
+  kCancelled,
+  kFailedPrecondition,
+};
+
+// The outcome of a call: success, or a code with one sentence for the user.
+// A plain value; thread-compatible.
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(StatusCode code, std::string message)
+      : code_(code), message_(std::move(message)) {}
+
+  bool ok() const { return code_ == StatusCode::kOk; }
+  StatusCode code() const { return code_; }
+  const std::string& message() const { return message_; }
+
+ private:
+  StatusCode code_ = StatusCode::kOk;
+  std::string message_;
+};
+
+inline Status OkStatus() { return Status(); }
+
+inline Status InvalidArgumentError(std::string message) {
+  return Status(StatusCode::kInvalidArgument, std::move(message));
+}
+
+inline Status NotFoundError(std::string message) {
+  return Status(StatusCode::kNotFound, std::move(message));
+}
+
+inline Status OutOfRangeError(std::string message) {
+  return Status(StatusCode::kOutOfRange, std::move(message));
+}
+
+inline Status ResourceExhaustedError(std::string message) {
+  return Status(StatusCode::kResourceExhausted, std::move(message));
+}
+
+inline Status DeadlineExceededError(std::string message) {
+  return Status(StatusCode::kDeadlineExceeded, std::move(message));
+}
+
+inline Status CancelledError(std::string message) {
+  return Status(StatusCode::kCancelled, std::move(message));
+}
+
+inline Status FailedPreconditionError(std::string message) {
+  return Status(StatusCode::kFailedPrecondition, std::move(message));
+}
+
+// Either a value or the error that stands in its place.
+// Reading the value REQUIRES: ok().
+template <class T>
+class [[nodiscard]] StatusOr {
+ public:
+  // Implicit on purpose, so that functions return values and errors alike.
+  StatusOr(T value) : value_(std::move(value)) {}         // NOLINT
+  StatusOr(Status status) : status_(std::move(status)) {  // NOLINT
+    assert(!status_.ok() && "an OK StatusOr needs a value");
+  }
+
+  bool ok() const { return status_.ok(); }
+  const Status& status() const { return status_; }
+
+  T& value() & {
+    assert(ok());
+    return *value_;
+  }
+  const T& value() const& {
+    assert(ok());
+    return *value_;
+  }
+  T&& value() && {
+    assert(ok());
+    return *std::move(value_);
+  }
+
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+
+ private:
+  Status status_;
+  std::optional<T> value_;
+};
+
+}  // namespace tfa
+
+// Evaluates `expr` once; leaves the calling function with its error, if any.
+#define TFA_RETURN_IF_ERROR(expr)              \
+  do {                                         \
+    ::tfa::Status tfa_status_ = (expr);        \
+    if (!tfa_status_.ok()) return tfa_status_; \
+  } while (false)
+
+#endif  // TFAGENTS_CORE_CC_STATUS_H_

@@ -1,0 +1,149 @@
+// Tables: items over stored steps, drawn by a sampler and bounded by a remover.
+#ifndef TFAGENTS_CORE_CC_TABLE_H_
+#define TFAGENTS_CORE_CC_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cc/pattern.h"
+#include "cc/random.h"
+#include "cc/rate_limiter.h"
+#include "cc/selector.h"
+#include "cc/status.h"
+#include "cc/step_store.h"
+#include "cc/view.h"
+
+namespace tfa {
+
+struct SelectorOptions {
+  enum class Kind { kUniform, kPrioritized, kFifo };
+  Kind kind = Kind::kUniform;
+  double alpha = 1.0;  // kPrioritized
+};
+
+struct TableOptions {
+  std::string name;
+  SelectorOptions sampler;
+  SelectorOptions remover;
+  int64_t max_size = 1;           // items
+  int64_t max_times_sampled = 0;  // 0: no bound
+  RateLimiterOptions rate_limiter;
+  Pattern pattern;
+  std::vector<View> views;  // one per output array
+};
+
+struct TableStats {
+  int64_t size = 0;
+  int64_t num_inserted = 0;
+  int64_t num_sampled = 0;
+  int64_t num_deleted = 0;
+  int64_t num_stale_updates = 0;
+  double max_priority = 1.0;
+};
+
+// Where `Table::Draw` writes what it knows of each of the n items drawn.
+struct SampleArrays {
+  int64_t* key = nullptr;
+  double* probability = nullptr;
+  double* weight = nullptr;
+  double* priority = nullptr;
+  int32_t* times_sampled = nullptr;  // this draw included
+  int64_t* age = nullptr;            // items inserted since this one
+};
+
+// Items, each a window of stored rows with a priority.
+//
+// An item lives in a slot; its key is generation << 32 | slot, where the generation
+// counts the slot's owners, so a key never means another item (until a slot has had
+// 2^31 owners) and finding an item needs no hash map.
+//
+// Insert, a draw, an update: the selectors' cost, O(log size) at most.
+// Not thread-safe: the replay's mutex guards it. Borrows the step store.
+class Table {
+ public:
+  static StatusOr<std::unique_ptr<Table>> Create(TableOptions options,
+                                                 StepStore* store, uint64_t seed);
+
+  const TableOptions& options() const { return options_; }
+  const RateLimiter& rate_limiter() const { return limiter_; }
+  int64_t size() const { return sampler_->size(); }
+  TableStats stats() const;
+
+  bool CanSample(int64_t n) const;
+  bool CanInsert(int64_t n) const { return limiter_.CanInsert(n); }
+  // The reason, with its numbers; empty when it is allowed.
+  std::string WhyNotSample(int64_t n) const;
+  std::string WhyNotInsert(int64_t n) const { return limiter_.WhyNotInsert(n); }
+  // kInvalidArgument, with the numbers, when such a batch can never be drawn.
+  Status CheckBatch(int64_t batch_size, int64_t num_prefetched) const;
+
+  // Makes an item and returns its key; takes the highest priority seen so far when
+  // none is given; removes one item when there are more than max_size.
+  // REQUIRES: a valid priority, a window of rows that are held.
+  int64_t Insert(const Window& window, std::optional<double> priority);
+
+  // Draws n items and pins their windows; importance weights are
+  // (N P_i)^-beta / max_j (N P_j)^-beta over the batch.
+  // REQUIRES: CanSample(n), n >= 1, beta >= 0.
+  void Draw(int64_t n, double beta, const SampleArrays& arrays, Window* windows);
+
+  // Sets priorities by key; of equal keys the last counts. Returns how many keys
+  // named a live item; those of items that have gone are counted as stale and
+  // skipped. On an error nothing was written.
+  StatusOr<int64_t> UpdatePriorities(const int64_t* keys, const double* priorities,
+                                     int64_t n);
+  // Removes items by key. Returns how many there were.
+  StatusOr<int64_t> Delete(const int64_t* keys, int64_t n);
+
+  // Removes all items and sets the counts to zero. Old keys stay stale.
+  void Reset();
+
+  Status CheckValid() const;
+  // Adds one to `refs[s]` for each item that holds segment s.
+  void CountRefs(std::vector<int32_t>* refs) const;
+
+ private:
+  struct Item {
+    Window window;  // length 0: the slot is free
+    double priority = 0.0;
+    int64_t inserted_at = 0;  // items inserted before it
+    uint32_t generation = 0;
+    int32_t times_sampled = 0;
+    bool live() const { return window.length > 0; }
+  };
+
+  Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter);
+
+  Item& item(int64_t slot) { return items_[static_cast<size_t>(slot)]; }
+  const Item& item(int64_t slot) const { return items_[static_cast<size_t>(slot)]; }
+  int64_t Key(int64_t slot) const;
+  // Slot of a live key, or -1. REQUIRES: CheckKeys.
+  int64_t FindSlot(int64_t key) const;
+  Status CheckKeys(const int64_t* keys, int64_t n) const;
+  int64_t TakeSlot();
+  void Remove(int64_t slot);
+  void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
+  Status CheckItem(int64_t slot) const;
+
+  const TableOptions options_;
+  StepStore* const store_;
+  RateLimiter limiter_;
+  Random random_;
+  std::unique_ptr<Selector> sampler_;
+  std::unique_ptr<Selector> remover_;
+
+  std::vector<Item> items_;  // by slot
+  std::vector<int64_t> free_slots_;
+  std::vector<int64_t> slots_;       // scratch of Draw and UpdatePriorities
+  std::vector<double> priorities_;   // scratch of UpdatePriorities
+  int64_t draws_left_ = 0;           // while max_times_sampled > 0
+  int64_t num_stale_updates_ = 0;
+  double max_priority_ = 1.0;
+};
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_TABLE_H_

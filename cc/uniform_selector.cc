@@ -1,0 +1,43 @@
+#include <algorithm>
+
+#include "cc/selector.h"
+#include "cc/slot_set.h"
+
+namespace tfa {
+namespace {
+
+class UniformSelector : public Selector {
+ public:
+  void Insert(int64_t slot, double) override { slots_.Insert(slot); }
+
+  void Remove(int64_t slot) override { slots_.Remove(slot); }
+
+  void Update(const int64_t*, const double*, int64_t) override {}
+
+  void Sample(int64_t n, Random* random, int64_t* slots,
+              double* probabilities) override {
+    const int64_t live = size();
+    for (int64_t i = 0; i < n; ++i) {
+      const uint64_t rank = random->Below(static_cast<uint64_t>(live));
+      slots[i] = slots_.At(static_cast<int64_t>(rank));
+    }
+    std::fill_n(probabilities, n, 1.0 / static_cast<double>(live));
+  }
+
+  int64_t size() const override { return slots_.size(); }
+
+  void Clear() override { slots_.Clear(); }
+
+  Status CheckValid() const override { return slots_.CheckValid(); }
+
+ private:
+  SlotSet slots_;
+};
+
+}  // namespace
+
+std::unique_ptr<Selector> MakeUniformSelector() {
+  return std::make_unique<UniformSelector>();
+}
+
+}  // namespace tfa

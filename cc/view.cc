@@ -1,0 +1,289 @@
+#include "cc/view.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tfa {
+namespace {
+
+// How many items ahead of the one being copied to ask for.
+constexpr int64_t kPrefetchItems = 12;
+
+size_t Size(int64_t n) { return static_cast<size_t>(n); }
+
+// The rows of one column of the store.
+class ColumnReader {
+ public:
+  ColumnReader(const StepStore& store, int64_t column)
+      : store_(store),
+        offset_(store.column_offset(column)),
+        row_bytes_(store.columns()[Size(column)].row_bytes()) {}
+
+  int64_t row_bytes() const { return row_bytes_; }
+
+  // Row `i` relative to the window's start; negative ones precede the item.
+  const uint8_t* Row(const Window& window, int64_t i) const {
+    int32_t segment = window.segment;
+    int32_t offset = window.offset;
+    store_.Advance(&segment, &offset, i);
+    return store_.SegmentData(segment) + offset_ + offset * row_bytes_;
+  }
+
+  // Rows from `i` on that lie one after another in memory, at most `n`.
+  int64_t Run(const Window& window, int64_t i, int64_t n) const {
+    const int64_t rows = store_.segment_rows();
+    const int64_t at = (window.offset + i) & (rows - 1);
+    return std::min(n, rows - at);
+  }
+
+ private:
+  const StepStore& store_;
+  const int64_t offset_;
+  const int64_t row_bytes_;
+};
+
+// Copies of a size known at compile time become loads and stores.
+template <int64_t kBytes>
+struct FixedCopy {
+  static void Copy(uint8_t* to, const uint8_t* from, int64_t /*bytes*/) {
+    std::memcpy(to, from, Size(kBytes));
+  }
+};
+struct AnyCopy {
+  static void Copy(uint8_t* to, const uint8_t* from, int64_t bytes) {
+    std::memcpy(to, from, Size(bytes));
+  }
+};
+
+int64_t RowIndex(const View& view, const Window& window) {
+  return view.start < 0 ? window.length + view.start : view.start;
+}
+
+template <class Copier>
+void GatherRow(const ColumnReader& reader, const View& view, const Window* windows,
+               int64_t n, uint8_t* out) {
+  const int64_t bytes = reader.row_bytes();
+  for (int64_t b = 0; b < n; ++b, out += bytes) {
+    if (b + kPrefetchItems < n) {
+      const Window& ahead = windows[b + kPrefetchItems];
+      __builtin_prefetch(reader.Row(ahead, 0));
+    }
+    const int64_t i = RowIndex(view, windows[b]);
+    if (i >= 0 && i < windows[b].length) {
+      Copier::Copy(out, reader.Row(windows[b], i), bytes);
+    } else {
+      std::memset(out, 0, Size(bytes));
+    }
+  }
+}
+
+void GatherRow(const ColumnReader& reader, const View& view, const Window* windows,
+               int64_t n, uint8_t* out) {
+  switch (reader.row_bytes()) {
+    case 1:
+      return GatherRow<FixedCopy<1>>(reader, view, windows, n, out);
+    case 4:
+      return GatherRow<FixedCopy<4>>(reader, view, windows, n, out);
+    case 8:
+      return GatherRow<FixedCopy<8>>(reader, view, windows, n, out);
+    default:
+      return GatherRow<AnyCopy>(reader, view, windows, n, out);
+  }
+}
+
+// `count` rows of the window from `start` on, zeros where it has none.
+void CopyRows(const ColumnReader& reader, const Window& window, int64_t start,
+              int64_t count, uint8_t* out) {
+  const int64_t bytes = reader.row_bytes();
+  const int64_t present =
+      std::clamp<int64_t>(window.length - start, 0, count);  // REQUIRES: start >= 0
+  for (int64_t i = 0; i < present;) {
+    const int64_t run = reader.Run(window, start + i, present - i);
+    std::memcpy(out + i * bytes, reader.Row(window, start + i), Size(run * bytes));
+    i += run;
+  }
+  std::memset(out + present * bytes, 0, Size((count - present) * bytes));
+}
+
+// The `stack` rows that end with row `i`, none from before the episode's first.
+void CopyStack(const ColumnReader& reader, const Window& window, int64_t i,
+               int64_t stack, uint8_t* out) {
+  const int64_t bytes = reader.row_bytes();
+  if (i < 0 || i >= window.length) {
+    std::memset(out, 0, Size(stack * bytes));
+    return;
+  }
+  const int64_t first = -static_cast<int64_t>(window.episode_step);
+  for (int64_t k = 0; k < stack; ++k) {
+    const int64_t row = std::max(first, i - stack + 1 + k);
+    std::memcpy(out + k * bytes, reader.Row(window, row), Size(bytes));
+  }
+}
+
+void GatherStacks(const ColumnReader& reader, const View& view, const Window* windows,
+                  int64_t n, uint8_t* out) {
+  const bool single = view.kind == View::Kind::kRow;
+  const int64_t count = single ? 1 : view.stop - view.start;
+  const int64_t bytes = view.stack * reader.row_bytes();
+  for (int64_t b = 0; b < n; ++b) {
+    const int64_t start = single ? RowIndex(view, windows[b]) : view.start;
+    for (int64_t t = 0; t < count; ++t, out += bytes) {
+      CopyStack(reader, windows[b], start + t, view.stack, out);
+    }
+  }
+}
+
+double Load(DType dtype, const uint8_t* data, int64_t i) {
+  if (dtype == DType::kFloat64) {
+    double value;
+    std::memcpy(&value, data + i * 8, 8);
+    return value;
+  }
+  float value;
+  std::memcpy(&value, data + i * 4, 4);
+  return static_cast<double>(value);
+}
+
+void Store(DType dtype, uint8_t* data, int64_t i, double value) {
+  if (dtype == DType::kFloat64) {
+    std::memcpy(data + i * 8, &value, 8);
+    return;
+  }
+  const auto narrow = static_cast<float>(value);
+  std::memcpy(data + i * 4, &narrow, 4);
+}
+
+// Sums in double, one element of the reward at a time. A scalar discount serves
+// every element of a vector reward.
+class NStepSum {
+ public:
+  NStepSum(const StepStore& store, const View& view)
+      : view_(view),
+        is_return_(view.kind == View::Kind::kReturn),
+        reward_column_(store.columns()[Size(is_return_ ? view.column : view.discount)]),
+        discount_column_(store.columns()[Size(view.discount)]),
+        rewards_(store, is_return_ ? view.column : view.discount),
+        discounts_(store, view.discount),
+        size_(reward_column_.num_elements()),
+        discount_size_(discount_column_.num_elements()) {}
+
+  void Run(const Window* windows, int64_t n, uint8_t* out) const {
+    for (int64_t b = 0; b < n; ++b) {
+      if (b + kPrefetchItems < n) {
+        const Window& ahead = windows[b + kPrefetchItems];
+        __builtin_prefetch(rewards_.Row(ahead, 0));
+        __builtin_prefetch(discounts_.Row(ahead, 0));
+      }
+      for (int64_t i = 0; i < size_; ++i) {
+        const double value = Element(windows[b], i);
+        Store(reward_column_.dtype, out, b * size_ + i, value);
+      }
+    }
+  }
+
+ private:
+  double Element(const Window& window, int64_t i) const {
+    const int64_t discount_i = discount_size_ == 1 ? 0 : i;
+    double sum = 0.0;
+    double factor = 1.0;  // gamma^{t-1} prod_{j<t} d_j
+    for (int64_t t = 1; t < window.length; ++t) {
+      if (is_return_) {
+        sum += factor * Load(reward_column_.dtype, rewards_.Row(window, t), i);
+      }
+      factor *= view_.gamma *
+                Load(discount_column_.dtype, discounts_.Row(window, t), discount_i);
+    }
+    return is_return_ ? sum : factor;
+  }
+
+  const View& view_;
+  const bool is_return_;
+  const Column& reward_column_;
+  const Column& discount_column_;
+  const ColumnReader rewards_;
+  const ColumnReader discounts_;
+  const int64_t size_;
+  const int64_t discount_size_;
+};
+
+void GatherMask(const View& view, const Window* windows, int64_t n, void* out) {
+  auto* mask = static_cast<float*>(out);
+  for (int64_t b = 0; b < n; ++b) {
+    for (int64_t t = view.start; t < view.stop; ++t) {
+      *mask++ = t < windows[b].length ? 1.0F : 0.0F;
+    }
+  }
+}
+
+Status CheckFloat(const Column& column, const char* what) {
+  if (column.dtype == DType::kFloat32 || column.dtype == DType::kFloat64) {
+    return OkStatus();
+  }
+  return InvalidArgumentError(std::string(what) + " '" + column.name + "' has dtype " +
+                              DTypeName(column.dtype) +
+                              "; n-step sums need float32 or float64");
+}
+
+}  // namespace
+
+Status View::Validate(const std::vector<Column>& columns) const {
+  const auto count = static_cast<int64_t>(columns.size());
+  if (column < 0 || column >= count || discount < 0 || discount >= count) {
+    return OutOfRangeError("a view names a column that does not exist");
+  }
+  if (stack < 0) {
+    return InvalidArgumentError("stack is " + std::to_string(stack) +
+                                "; it must be >= 1, or None for no stack");
+  }
+  if ((kind == Kind::kRows || kind == Kind::kMask) && (start < 0 || stop <= start)) {
+    return InvalidArgumentError("a view of rows [" + std::to_string(start) + ", " +
+                                std::to_string(stop) +
+                                ") is empty; it needs 0 <= start < stop");
+  }
+  if (kind != Kind::kReturn && kind != Kind::kDiscount) return OkStatus();
+  const Column& d = columns[Size(discount)];
+  TFA_RETURN_IF_ERROR(CheckFloat(d, "discount"));
+  if (!(gamma >= 0.0 && gamma <= 1.0)) {
+    return InvalidArgumentError("gamma is " + std::to_string(gamma) +
+                                "; it must be in [0, 1]");
+  }
+  if (kind == Kind::kDiscount) return OkStatus();
+  const Column& r = columns[Size(column)];
+  TFA_RETURN_IF_ERROR(CheckFloat(r, "reward"));
+  if (d.num_elements() != 1 && d.shape != r.shape) {
+    return InvalidArgumentError("reward '" + r.name + "' has the shape " +
+                                ShapeString(r.shape) + " but discount '" + d.name +
+                                "' has " + ShapeString(d.shape) +
+                                "; they must be equal, or the discount a scalar");
+  }
+  return OkStatus();
+}
+
+Column View::Output(const std::vector<Column>& columns) const {
+  if (kind == Kind::kMask) return {"mask", DType::kFloat32, {stop - start}};
+  const Column& source = columns[Size(kind == Kind::kDiscount ? discount : column)];
+  Column output = {source.name, source.dtype, {}};
+  if (kind == Kind::kRows) output.shape.push_back(stop - start);
+  if (stack > 0) output.shape.push_back(stack);
+  output.shape.insert(output.shape.end(), source.shape.begin(), source.shape.end());
+  return output;
+}
+
+void Gather(const StepStore& store, const View& view, const Window* windows, int64_t n,
+            void* out) {
+  auto* bytes = static_cast<uint8_t*>(out);
+  if (view.kind == View::Kind::kMask) return GatherMask(view, windows, n, out);
+  if (view.kind == View::Kind::kReturn || view.kind == View::Kind::kDiscount) {
+    return NStepSum(store, view).Run(windows, n, bytes);
+  }
+  const ColumnReader reader(store, view.column);
+  if (view.stack > 0) return GatherStacks(reader, view, windows, n, bytes);
+  if (view.kind == View::Kind::kRow) return GatherRow(reader, view, windows, n, bytes);
+  const int64_t count = view.stop - view.start;
+  for (int64_t b = 0; b < n; ++b) {
+    CopyRows(reader, windows[b], view.start, count,
+             bytes + b * count * reader.row_bytes());
+  }
+}
+
+}  // namespace tfa

@@ -1,0 +1,50 @@
+// Views: what an item's window becomes in a sampled batch.
+#ifndef TFAGENTS_CORE_CC_VIEW_H_
+#define TFAGENTS_CORE_CC_VIEW_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cc/column.h"
+#include "cc/status.h"
+#include "cc/step_store.h"
+
+namespace tfa {
+
+// One output array of a batch of B items, as a function of each item's rows 0..m.
+//
+// kRow [B, (stack,) *shape]: row `start`, counted from the end when negative.
+// kRows [B, T, (stack,) *shape]: rows start..stop-1; T = stop - start.
+//   Rows that the item does not have are zeros. With stack = k > 0 each row becomes
+//   the k rows that end with it, the episode's first row repeated where it begins.
+// kReturn [B, *shape]: sum_{i=1..m} gamma^{i-1} (prod_{j<i} d_j) r_i.
+// kDiscount [B, *shape]: gamma^m prod_{i=1..m} d_i.
+// kMask [B, T] float32: 1 where the item has rows start..stop-1, else 0.
+struct View {
+  enum class Kind { kRow, kRows, kReturn, kDiscount, kMask };
+
+  Kind kind = Kind::kRow;
+  int64_t column = 0;    // kRow, kRows: source; kReturn: rewards r
+  int64_t discount = 0;  // kReturn, kDiscount: discounts d
+  int64_t start = 0;
+  int64_t stop = 0;
+  int64_t stack = 0;
+  double gamma = 1.0;
+
+  Status Validate(const std::vector<Column>& columns) const;
+  // The output's dtype and shape, without the batch axis.
+  Column Output(const std::vector<Column>& columns) const;
+};
+
+// Writes view outputs: `out` is B contiguous outputs of `view`.
+//
+// Reads rows only, which never change while pinned: no lock is needed.
+// O(bytes written); for kReturn and kDiscount O(rows of the items).
+// REQUIRES: `view.Validate(store.columns())` is ok; the windows are pinned.
+void Gather(const StepStore& store, const View& view, const Window* windows, int64_t n,
+            void* out);
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_VIEW_H_

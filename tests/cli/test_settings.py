@@ -1,0 +1,86 @@
+"""`--set field=value`: read by type, refused in one sentence."""
+
+import dataclasses
+from typing import Literal
+
+import pytest
+
+from tfagents_core.cli import settings
+
+
+@dataclasses.dataclass(frozen=True)
+class _Config:
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    double: bool = False
+    name: str = "x"
+    layers: tuple[int, ...] = (64,)
+    bounds: tuple[float, float] = (0.0, 1.0)
+    clip: float | None = None
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    derived: int = dataclasses.field(init=False, default=1)
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be positive, not {self.batch_size}.")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("batch_size=1e3", 1_000),
+        ("batch_size=1_000", 1_000),
+        ("learning_rate=3e-4", 3e-4),
+        ("learning_rate=1", 1.0),
+        ("double=true", True),
+        ("double=False", False),
+        ("name=a=b", "a=b"),
+        ("layers=256,256,1e2", (256, 256, 100)),
+        ("layers=(32,)", (32,)),
+        ("layers=", ()),
+        ("bounds=-1,1.5", (-1.0, 1.5)),
+        ("clip=40", 40.0),
+        ("clip=none", None),
+        ("optimizer=rmsprop", "rmsprop"),
+        (" batch_size = 5 ", 5),
+    ],
+)
+def test_a_value_is_read_as_its_fields_type(setting, value):
+    changed = settings.override(_Config(), [setting])
+    field = setting.split("=")[0].strip()
+    assert getattr(changed, field) == value
+    assert type(getattr(changed, field)) is type(value)
+    assert dataclasses.replace(_Config(), **{field: value}) == changed
+
+
+def test_without_settings_nothing_changes():
+    assert settings.override(_Config(batch_size=3), []) == _Config(batch_size=3)
+
+
+def test_of_two_for_one_field_the_later_counts():
+    changed = settings.override(_Config(), ["batch_size=2", "batch_size=3"])
+    assert changed.batch_size == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("batch_sise=1", "no field 'batch_sise': did you mean 'batch_size'?"),
+        ("derived=2", "no field 'derived'"),
+        ("batch_size", "--set batch_size is not of the form field=value."),
+        ("=3", "not of the form field=value"),
+        ("batch_size=1.5", "batch_size must be a whole number, not '1.5'."),
+        ("learning_rate=fast", "learning_rate must be a number, not 'fast'."),
+        ("double=maybe", "double must be true or false, not 'maybe'."),
+        ("layers=256,x", "layers must be whole numbers with commas between"),
+        ("bounds=1", "bounds must be a number and a number with commas between"),
+        ("clip=x", "clip must be a number or none, not 'x'."),
+        ("optimizer=sgd", "optimizer must be one of adam, rmsprop, not 'sgd'."),
+        ("batch_size=0", "batch_size must be positive, not 0."),
+    ],
+)
+def test_a_mistake_gets_one_sentence(setting, words):
+    with pytest.raises(ValueError) as caught:
+        settings.override(_Config(), [setting])
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,19 @@
+"""From the timesteps of environments to the items of a replay."""
+
+from tfagents_core.adders.items import (
+    episode_table,
+    frame_stacks,
+    n_step_table,
+    sequence_table,
+)
+from tfagents_core.adders.rows import Row, RowAdder, row_spec
+
+__all__ = [
+    "Row",
+    "RowAdder",
+    "episode_table",
+    "frame_stacks",
+    "n_step_table",
+    "row_spec",
+    "sequence_table",
+]

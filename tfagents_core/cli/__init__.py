@@ -1,0 +1,31 @@
+"""The `tfagents` command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code.
+
+    0: done. 1: the run failed. 2: the user's mistake. 130: interrupted. Anything
+    unforeseen keeps its traceback.
+
+    Args:
+        argv: the words after `tfagents`; those of this process by default.
+    """
+    try:
+        from tfagents_core.cli import app
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        print(
+            "Error: the tfagents command needs 'click', which is not installed: "
+            "pip install 'tfagents-core[tf]'.",
+            file=sys.stderr,
+        )
+        return 2
+    return app.run(argv)

@@ -1,0 +1,8 @@
+"""Lets `python -m tfagents_core.cli` stand for `tfagents`."""
+
+import sys
+
+from tfagents_core import cli
+
+if __name__ == "__main__":
+    sys.exit(cli.main())

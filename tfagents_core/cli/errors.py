@@ -1,0 +1,31 @@
+"""Errors that end a command with one sentence and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import click
+
+INTERRUPTED = 130
+
+
+class RunFailedError(click.ClickException):
+    """A run that began and could not go on: exit code 1."""
+
+    exit_code = 1
+
+
+class StoppedError(click.ClickException):
+    """A run that the user stopped with Ctrl-C: exit code 130."""
+
+    exit_code = INTERRUPTED
+
+
+@contextlib.contextmanager
+def user_mistakes(*kinds: type[Exception]) -> Iterator[None]:
+    """Reports errors of `kinds` as the user's mistakes, in their own words: exit 2."""
+    try:
+        yield
+    except kinds as error:
+        raise click.UsageError(str(error)) from error

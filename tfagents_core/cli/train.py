@@ -1,0 +1,192 @@
+"""`tfagents train`."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tfagents_core.cli import errors, numbers, reports, tensorflow_import
+
+if TYPE_CHECKING:
+    from tfagents_core import experiments
+
+_LAUNCHERS = ("inline", "threads", "ray")
+
+
+@click.command()
+@click.argument("agent")
+@click.argument("environment")
+@click.option(
+    "--steps",
+    type=numbers.Whole(1),
+    default=1_000_000,
+    show_default=True,
+    help="Actor steps to train for, over all environments together.",
+)
+@click.option(
+    "--seed",
+    type=numbers.Whole(0),
+    default=0,
+    show_default=True,
+    help="Everything random in the run follows from it.",
+)
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    help="Where the run goes.  [default: runs/AGENT-ENVIRONMENT-seedSEED]",
+)
+@click.option(
+    "--launcher",
+    type=click.Choice(_LAUNCHERS),
+    default="inline",
+    show_default=True,
+    help="What runs where; so far all in one thread.",
+)
+@click.option(
+    "--num-actors",
+    type=numbers.Whole(1),
+    default=1,
+    show_default=True,
+    help="Actors side by side; more than one needs another launcher.",
+)
+@click.option(
+    "--envs-per-actor",
+    type=numbers.Whole(1),
+    default=1,
+    show_default=True,
+    help="Environments that one actor serves with one call of its policy.",
+)
+@click.option(
+    "--eval-every",
+    type=numbers.Whole(0),
+    default=10_000,
+    show_default=True,
+    help="Actor steps between evaluations; 0 evaluates at the end alone.",
+)
+@click.option(
+    "--eval-episodes",
+    type=numbers.Whole(1),
+    default=10,
+    show_default=True,
+    help="Episodes of one evaluation.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a field of the agent's configuration; may be repeated.",
+)
+def train(
+    agent: str,
+    environment: str,
+    *,
+    steps: int,
+    seed: int,
+    run_dir: pathlib.Path | None,
+    launcher: str,
+    num_actors: int,
+    settings: Sequence[str],
+    **options: int,
+) -> None:
+    """Train AGENT in ENVIRONMENT.
+
+    `tfagents list` names the agents and the environments.
+    """
+    _check_launcher(launcher, num_actors)
+    run_dir = run_dir or default_run_dir(agent, environment, seed=seed)
+    _check_names(agent, environment, seed=seed)
+    _check_unused(run_dir)
+    config = _make_config(
+        agent,
+        environment,
+        settings=settings,
+        num_actor_steps=steps,
+        seed=seed,
+        run_dir=run_dir,
+        launcher=launcher,
+        num_actors=num_actors,
+        **options,
+    )
+    result = _run(config)
+    click.echo(f"Final evaluation: {reports.summary(result.episode_returns)}")
+    click.echo(f"Run: {run_dir} (curves: tfagents plot {run_dir})")
+
+
+def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
+    """`runs/AGENT-ENVIRONMENT-seedSEED`, with what file names dislike made `-`."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{agent}-{environment}").strip("-.")
+    return pathlib.Path("runs") / f"{safe}-seed{seed}"
+
+
+def _check_launcher(launcher: str, num_actors: int) -> None:
+    """Refuses what no launcher does yet."""
+    if launcher != "inline":
+        raise click.UsageError(
+            f"--launcher {launcher} does not exist yet: leave it out, or use "
+            "--launcher inline."
+        )
+    if num_actors > 1:
+        raise click.UsageError(
+            f"--num-actors {num_actors} does not go with --launcher inline, which runs "
+            f"one actor: use --envs-per-actor {num_actors} instead."
+        )
+
+
+def _check_names(agent: str, environment: str, *, seed: int) -> None:
+    """Refuses an unknown agent or environment before TensorFlow is imported."""
+    from tfagents_core import environments, registry
+
+    with errors.user_mistakes(ValueError, environments.MissingExtraError):
+        registry.check(agent)
+        environments.make(environment, seed=seed).close()
+
+
+def _check_unused(run_dir: pathlib.Path) -> None:
+    if reports.holds_run(run_dir):
+        raise click.UsageError(
+            f"{run_dir} holds a run already: name another directory with --run-dir, or "
+            "remove that one."
+        )
+
+
+def _make_config(
+    agent: str, environment: str, *, settings: Sequence[str], **fields: Any
+) -> experiments.ExperimentConfig:
+    """The experiment, with the agent's configuration as published but for `settings`."""
+    tensorflow_import.import_quietly()
+    from tfagents_core import experiments, registry
+    from tfagents_core.cli import settings as settings_lib
+
+    builder = registry.find(agent)
+    with errors.user_mistakes(ValueError):
+        config = settings_lib.override(builder.default_config(environment), settings)
+        return experiments.ExperimentConfig(
+            agent=agent, environment=environment, builder=builder(config), **fields
+        )
+
+
+def _run(config: experiments.ExperimentConfig) -> experiments.Result:
+    """Runs the experiment with its progress on the console."""
+    from tfagents_core import experiments, loggers
+
+    title = f"{config.agent} on {config.environment}, seed {config.seed}"
+    try:
+        with loggers.make_progress(config.num_actor_steps, title=title) as progress:
+            return experiments.run_experiment(config, progress=progress)
+    except experiments.RunError as error:
+        raise errors.RunFailedError(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise errors.StoppedError(
+            f"Interrupted: what was written until then is in {config.run_dir}."
+        ) from error
+    except ValueError as error:
+        # Every check of what the user asked for comes before anything is written
+        # there; a ValueError after that is a fault in the code and keeps its traceback.
+        if reports.holds_run(config.run_dir):
+            raise
+        raise click.UsageError(str(error)) from error

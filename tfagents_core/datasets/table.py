@@ -1,0 +1,57 @@
+"""A table of the replay as a `tf.data` pipeline."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tree
+
+from tfagents_core import replay
+
+
+def from_table(
+    table: replay.TableHandle,
+    *,
+    batch_size: int,
+    prefetch: int = 0,
+    timeout_s: float | None = None,
+) -> tf.data.Dataset:
+    """An endless dataset of batches drawn from `table`.
+
+    TensorFlow takes the replay's 64-byte-aligned arrays as they are, without a copy.
+    With `prefetch` 0 a batch is drawn when the learner asks for it and not before, so
+    that what is learned depends on nothing but the seeds.
+
+    Args:
+        table: where to sample.
+        batch_size: items a batch, B.
+        prefetch: batches drawn ahead on another thread.
+        timeout_s: longest wait for a batch, in seconds; None waits for ever.
+
+    Returns:
+        A dataset of `replay.Sample(info, data)` of tensors with static shapes; see
+        `replay.SampleInfo` for what `info` holds.
+
+    Raises:
+        ValueError: no such batch can ever be drawn under the table's rate limiter.
+    """
+    table.check_batch_size(batch_size, num_prefetched=prefetch * batch_size)
+    structure = replay.Sample(replay.SampleInfo.columns(), table.describe_output())
+    columns = tree.flatten(structure)
+
+    def draw() -> list[np.ndarray]:
+        return tree.flatten(table.sample(batch_size, timeout=timeout_s))
+
+    def sample(_: tf.Tensor) -> replay.Sample:
+        tensors = tf.numpy_function(draw, [], [column.dtype for column in columns])
+        for tensor, column in zip(tensors, columns, strict=True):
+            tensor.set_shape((batch_size, *column.shape))
+        return tree.unflatten_as(structure, tensors)
+
+    dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(sample)
+    if prefetch:
+        dataset = dataset.prefetch(prefetch)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return dataset.with_options(options)

@@ -1,0 +1,165 @@
+"""The loop in which an actor meets its environments."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+
+import dm_env
+import numpy as np
+import tree
+
+from tfagents_core import core, specs, types
+
+
+class Stopwatch:
+    """Sums up the time spent under each of a few names. Not thread-safe.
+
+    Attributes:
+        seconds: time so far, by name.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = collections.defaultdict(float)
+
+    @contextlib.contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Adds the time spent inside the `with` block to `name`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+
+class EnvironmentLoop:
+    """Steps K environments with one actor, one batched policy call a tick.
+
+    An environment whose episode has ended is reset at the next tick, as dm_env's
+    `step` does, while the others go on. Not thread-safe.
+
+    Args:
+        environments: the K environments, of equal specs.
+        actor: chooses all their actions.
+
+    Attributes:
+        stopwatch: seconds spent in `"act"`, `"environment"` and `"observe"` (which
+            for a learning actor is the insertion into the replay).
+
+    Raises:
+        ValueError: there is no environment.
+    """
+
+    def __init__(
+        self, environments: Sequence[dm_env.Environment], actor: core.Actor
+    ) -> None:
+        if not environments:
+            raise ValueError("An environment loop needs at least one environment.")
+        self._environments = list(environments)
+        self._actor = actor
+        self._spec = specs.make_environment_spec(environments[0])
+        self._timestep: dm_env.TimeStep | None = None
+        self._returns = np.zeros(len(environments))
+        self._lengths = np.zeros(len(environments), np.int64)
+        self.stopwatch = Stopwatch()
+
+    def step(self) -> tuple[int, list[types.Episode]]:
+        """Takes one step in every environment.
+
+        Returns:
+            How many environment steps that were (a reset is none), and the episodes
+            that ended.
+        """
+        if self._timestep is None:
+            return self._begin()
+
+        with self.stopwatch.measure("act"):
+            action = self._actor.select_action(self._timestep.observation)
+        with self.stopwatch.measure("environment"):
+            self._timestep = self._stack(
+                [
+                    environment.step(_action_of(action, index))
+                    for index, environment in enumerate(self._environments)
+                ]
+            )
+        with self.stopwatch.measure("observe"):
+            self._actor.observe(action, self._timestep)
+            self._actor.update()
+        return self._count(self._timestep)
+
+    def run(
+        self, *, num_steps: int | None = None, num_episodes: int | None = None
+    ) -> list[types.Episode]:
+        """Steps until either number is reached; returns the episodes that ended.
+
+        With several environments the last tick may go up to K - 1 beyond a number.
+
+        Raises:
+            ValueError: neither number is given.
+        """
+        if num_steps is None and num_episodes is None:
+            raise ValueError("Say how long to run: give num_steps or num_episodes.")
+        steps_left = np.inf if num_steps is None else num_steps
+        episodes_wanted = np.inf if num_episodes is None else num_episodes
+        episodes: list[types.Episode] = []
+        while steps_left > 0 and len(episodes) < episodes_wanted:
+            steps, ended = self.step()
+            steps_left -= steps
+            episodes.extend(ended)
+        return episodes
+
+    def _begin(self) -> tuple[int, list[types.Episode]]:
+        with self.stopwatch.measure("environment"):
+            self._timestep = self._stack([e.reset() for e in self._environments])
+        with self.stopwatch.measure("observe"):
+            self._actor.observe_first(self._timestep)
+        return 0, []
+
+    def _stack(self, timesteps: Sequence[dm_env.TimeStep]) -> dm_env.TimeStep:
+        """Timesteps as one, with arrays `[K, ...]`; no reward yet is 0, discount 1."""
+        reward_spec, discount_spec = self._spec.rewards, self._spec.discounts
+        return dm_env.TimeStep(
+            step_type=np.asarray([t.step_type for t in timesteps]),
+            reward=np.asarray(
+                [
+                    np.zeros(reward_spec.shape) if t.reward is None else t.reward
+                    for t in timesteps
+                ],
+                reward_spec.dtype,
+            ),
+            discount=np.asarray(
+                [
+                    np.ones(discount_spec.shape) if t.discount is None else t.discount
+                    for t in timesteps
+                ],
+                discount_spec.dtype,
+            ),
+            observation=tree.map_structure(
+                lambda *leaves: np.stack(leaves), *[t.observation for t in timesteps]
+            ),
+        )
+
+    def _count(self, timestep: dm_env.TimeStep) -> tuple[int, list[types.Episode]]:
+        stepped = timestep.step_type != dm_env.StepType.FIRST
+        self._returns += timestep.reward
+        self._lengths += stepped
+        ended = []
+        for index in np.flatnonzero(timestep.step_type == dm_env.StepType.LAST):
+            ended.append(
+                types.Episode(
+                    environment=int(index),
+                    total_reward=float(self._returns[index]),
+                    length=int(self._lengths[index]),
+                )
+            )
+            self._returns[index] = 0
+            self._lengths[index] = 0
+        return int(stepped.sum()), ended
+
+
+def _action_of(action: types.NestedArray, index: int) -> types.NestedArray:
+    if isinstance(action, np.ndarray):
+        return action[index]
+    return tree.map_structure(lambda values: values[index], action)

@@ -1,0 +1,20 @@
+"""Environments as `dm_env` sees them, made from ids such as `atari:Pong`."""
+
+from tfagents_core.environments.base import SeededEnvironment
+from tfagents_core.environments.errors import (
+    EnvironmentIdError,
+    MissingExtraError,
+    UnsupportedEnvironmentError,
+)
+from tfagents_core.environments.factory import list_ids, make
+from tfagents_core.environments.seeding import episode_seed
+
+__all__ = [
+    "EnvironmentIdError",
+    "MissingExtraError",
+    "SeededEnvironment",
+    "UnsupportedEnvironmentError",
+    "episode_seed",
+    "list_ids",
+    "make",
+]

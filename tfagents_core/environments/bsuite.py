@@ -1,0 +1,143 @@
+"""The Behaviour Suite (Osband et al., 2020; arXiv:1908.03568).
+
+Ids are `bsuite:` and the suite's own, such as `bsuite:catch/0`. How many episodes an
+experiment lasts is `environment.bsuite_num_episodes`. What the suite fixes per setting
+(which arm is best, which chain pays) stays fixed; everything else follows the seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import dm_env
+import numpy as np
+from bsuite import bsuite as loader
+from bsuite import sweep
+from bsuite.logging import csv_logging
+
+from tfagents_core.environments import base, errors, seeding
+
+_MNIST_DIR = "/tmp/mnist"  # Where bsuite itself looks.
+_MNIST_FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of `bsuite:` ids.
+
+    Attributes:
+      results_dir: where bsuite's own CSV logger records the run for bsuite's own
+        analysis (`bsuite.logging.csv_load`); None for no record. Never in evaluation.
+        The record is of one process from its first episode on: a resumed run begins a
+        new one.
+      overwrite: replace a record already there.
+    """
+
+    results_dir: str | None = None
+    overwrite: bool = False
+
+
+class BsuiteEnvironment(base.SeededEnvironment):
+    """A bsuite environment with every episode seeded; not thread-safe."""
+
+    def __init__(self, environment: Any, *, seed: int) -> None:
+        """Takes ownership of `environment`, as `bsuite.load` returns it."""
+        super().__init__(seed)
+        self._environment = environment
+
+    @property
+    def bsuite_num_episodes(self) -> int:
+        """How many episodes the experiment lasts."""
+        return int(self._environment.bsuite_num_episodes)
+
+    def bsuite_info(self) -> dict[str, Any]:
+        """What bsuite scores, such as `total_regret`, since construction."""
+        return dict(self._environment.bsuite_info())
+
+    def _begin_episode(self, seed: int) -> dm_env.TimeStep:
+        for number, rng in enumerate(_generators(self._environment)):
+            rng.seed(seeding.episode_seed(seed, number))
+        return self._environment.reset()
+
+    def _step(self, action: Any) -> dm_env.TimeStep:
+        return self._environment.step(action)
+
+    def observation_spec(self) -> Any:
+        """One floating-point array."""
+        return self._environment.observation_spec()
+
+    def action_spec(self) -> Any:
+        """A discrete action."""
+        return self._environment.action_spec()
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self._environment.close()
+
+
+def _generators(environment: Any) -> Iterator[np.random.RandomState]:
+    """The generators of the environment and of all that it wraps, outermost first."""
+    while environment is not None:
+        if "_rng" in vars(environment):
+            yield environment._rng
+        environment = vars(environment).get("_env")
+
+
+def load(
+    task: str, *, seed: int, options: Options, evaluation: bool
+) -> dm_env.Environment:
+    """Makes the environment of one bsuite id, such as `catch/0`.
+
+    Raises:
+      errors.EnvironmentIdError: if there is no such id, its data are not on this
+        machine, or its record exists already.
+    """
+    if task not in sweep.SETTINGS:
+        raise errors.EnvironmentIdError(
+            f"Unknown bsuite id {task!r}: {errors.did_you_mean(task, sweep.SWEEP)}"
+        )
+    experiment, _ = loader.unpack_bsuite_id(task)
+    if experiment.startswith("mnist"):
+        _check_mnist(task)
+    environment = loader.load(experiment, sweep.SETTINGS[task])
+    if options.results_dir is not None and not evaluation:
+        environment = _record(environment, task, options)
+    return BsuiteEnvironment(environment, seed=seed)
+
+
+def _record(environment: Any, task: str, options: Options) -> Any:
+    try:
+        return csv_logging.wrap_environment(
+            environment, task, options.results_dir, overwrite=options.overwrite
+        )
+    except ValueError as error:
+        raise errors.EnvironmentIdError(
+            f"A record of {task!r} already exists in {options.results_dir!r}: name "
+            "another results_dir, or add the option overwrite=true."
+        ) from error
+
+
+def _check_mnist(task: str) -> None:
+    missing = [
+        name
+        for name in _MNIST_FILES
+        if not os.path.isfile(os.path.join(_MNIST_DIR, name))
+    ]
+    if missing:
+        raise errors.EnvironmentIdError(
+            f"The bsuite id {task!r} needs the MNIST data, and bsuite would have to "
+            f"download them: put {', '.join(missing)} into {_MNIST_DIR}."
+        )
+
+
+def list_tasks() -> list[str]:
+    """Every bsuite id."""
+    return list(sweep.SWEEP)

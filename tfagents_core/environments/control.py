@@ -1,0 +1,127 @@
+"""The DeepMind Control Suite (Tassa et al., 2018; arXiv:1801.00690).
+
+Ids are `control:DOMAIN:TASK`, such as `control:cartpole:swingup`. Each step's discount
+is the task's own: 1 throughout, time limit included, except where a task ends early.
+
+Importing dm_control opens a window system; on Linux without a display that prints a
+warning and fails later. So where the user has not set `MUJOCO_GL`, it is set here to
+`disable`, which makes the import silent and several times faster. To render without a
+display, set `MUJOCO_GL=egl` (or `osmesa`) before the first `control:` environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from typing import Any
+
+import dm_env
+import numpy as np
+
+from tfagents_core import specs
+from tfagents_core.environments import base, errors, wrappers
+
+
+def _choose_rendering() -> None:
+    has_display = any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if sys.platform.startswith("linux") and not has_display:
+        os.environ.setdefault("MUJOCO_GL", "disable")
+
+
+_choose_rendering()
+
+from dm_control import suite
+
+# Two tasks (lqr) draw the model itself at construction. One seed for all keeps it the
+# same task for the actors, the evaluator and every run; episodes are seeded apart.
+_MODEL_SEED = 0
+
+# The bound that MuJoCo gives to an actuator without limits (lqr has these).
+_UNLIMITED = 1e10
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of `control:` ids.
+
+    Attributes:
+      flatten: concatenate the task's observations into one float32 vector [D].
+    """
+
+    flatten: bool = True
+
+
+class ControlEnvironment(base.SeededEnvironment):
+    """A task of the suite with every episode seeded; not thread-safe."""
+
+    def __init__(self, environment: Any, *, seed: int) -> None:
+        """Takes ownership of `environment`, a `dm_control.rl.control.Environment`."""
+        super().__init__(seed)
+        self._environment = environment
+
+    @property
+    def physics(self) -> Any:
+        """The simulator, for rendering."""
+        return self._environment.physics
+
+    def _begin_episode(self, seed: int) -> dm_env.TimeStep:
+        self._environment.task.random.seed(seed)
+        return self._environment.reset()
+
+    def _step(self, action: Any) -> dm_env.TimeStep:
+        return self._environment.step(action)
+
+    def observation_spec(self) -> Any:
+        """An `OrderedDict` of float64 specs."""
+        return self._environment.observation_spec()
+
+    def action_spec(self) -> Any:
+        """One bounded float64 array; `[-1, 1]` for an actuator without limits."""
+        spec = self._environment.action_spec()
+        is_limited = np.maximum(-spec.minimum, spec.maximum) < _UNLIMITED
+        return specs.BoundedArray(
+            shape=spec.shape,
+            dtype=spec.dtype,
+            minimum=np.where(is_limited, spec.minimum, -1.0),
+            maximum=np.where(is_limited, spec.maximum, 1.0),
+            name="action",
+        )
+
+    def reward_spec(self) -> Any:
+        """A float64 scalar."""
+        return self._environment.reward_spec()
+
+    def discount_spec(self) -> Any:
+        """A float64 scalar in `[0, 1]`."""
+        return self._environment.discount_spec()
+
+    def close(self) -> None:
+        """Frees the simulator."""
+        self._environment.close()
+
+
+def load(
+    task: str, *, seed: int, options: Options, evaluation: bool
+) -> dm_env.Environment:
+    """Makes the suite's `DOMAIN:TASK`.
+
+    Raises:
+      errors.EnvironmentIdError: if there is no such task.
+    """
+    del evaluation  # The same task either way.
+    if task not in list_tasks():
+        raise errors.EnvironmentIdError(
+            f"Unknown control task {task!r}: {errors.did_you_mean(task, list_tasks())}"
+        )
+    domain_name, task_name = task.split(":")
+    environment = ControlEnvironment(
+        suite.load(domain_name, task_name, task_kwargs={"random": _MODEL_SEED}),
+        seed=seed,
+    )
+    return wrappers.ConcatObservation(environment) if options.flatten else environment
+
+
+def list_tasks() -> list[str]:
+    """Every `DOMAIN:TASK` of the suite."""
+    return [":".join(pair) for pair in suite.ALL_TASKS]

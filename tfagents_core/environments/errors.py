@@ -1,0 +1,46 @@
+"""What a user can get wrong when asking for an environment, each one sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_NUM_SUGGESTIONS = 3
+_NUM_EXAMPLES = 5
+_SIMILARITY_CUTOFF = 0.5
+
+
+class EnvironmentIdError(ValueError):
+    """An environment id that names nothing, or asks for the impossible."""
+
+
+class UnsupportedEnvironmentError(EnvironmentIdError):
+    """An environment whose actions or observations have no canonical form."""
+
+
+class MissingExtraError(ImportError):
+    """The suite an id names is not installed."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about `word`, which is none of `known`.
+
+    Upper and lower case count as the same letter. Names that begin with `word` come
+    before similar ones; where there are neither, the first few of `known` are named.
+    """
+    by_folded = {name.casefold(): name for name in sorted(known)}
+    matches = _nearest(word.casefold(), list(by_folded))
+    if matches:
+        names = " or ".join(repr(by_folded[match]) for match in matches)
+        return f"did you mean {names}?"
+    names = ", ".join(repr(name) for name in list(by_folded.values())[:_NUM_EXAMPLES])
+    return f"known: {names}{', ...' if len(by_folded) > _NUM_EXAMPLES else '.'}"
+
+
+def _nearest(word: str, known: list[str]) -> list[str]:
+    if word in known:
+        return [word]
+    beginnings = [name for name in known if name.startswith(word)]
+    return beginnings[:_NUM_SUGGESTIONS] or difflib.get_close_matches(
+        word, known, n=_NUM_SUGGESTIONS, cutoff=_SIMILARITY_CUTOFF
+    )

@@ -1,0 +1,113 @@
+"""From an environment id to an environment that any agent can be given."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import types
+
+import dm_env
+
+from tfagents_core.environments import errors, ids, seeding, wrappers
+
+
+@dataclasses.dataclass(frozen=True)
+class _Suite:
+    """Where a suite's adapter lives and what must be installed for it.
+
+    An adapter module has `Options`, a dataclass; `load(task, *, seed, options,
+    evaluation)`; and `list_tasks()`.
+    """
+
+    module: str
+    package: str | None = None
+    extra: str | None = None
+
+
+_SUITES = {
+    "control": _Suite("control", package="dm_control", extra="control"),
+    "atari": _Suite("atari", package="ale_py", extra="atari"),
+    "gym": _Suite("gymnasium", package="gymnasium", extra="gym"),
+    "bsuite": _Suite("bsuite", package="bsuite", extra="bsuite"),
+    "python": _Suite("python"),
+}
+
+
+def make(
+    environment_id: str, *, seed: int, evaluation: bool = False
+) -> dm_env.Environment:
+    """Makes an environment in its canonical form.
+
+    Observations, rewards and discounts are float32 where they are floating, discrete
+    actions are int32, and continuous actions lie in `[-1, 1]` whatever the bounds of
+    the task. `discount` is 0 at a true terminal and 1 at a time limit. Episode `n` is
+    a pure function of `(seed, n, actions)`: see `base.SeededEnvironment`, whose
+    `episode_number` and `next_episode_number` every environment made here has.
+
+    Args:
+      environment_id: `suite:task` or `suite:task?option=value&option=value`, such as
+        `control:cartpole:swingup`, `atari:Pong?sticky_actions=false`,
+        `gym:CartPole-v1`, `bsuite:catch/0` or `python:package.module:factory`. Each
+        suite's module documents its options.
+      seed: all randomness of the environment follows from it; an integer >= 0.
+      evaluation: whether scores are taken here: what only helps learning (clipped
+        rewards, a discount of 0 at the loss of a life) is then left out.
+
+    Raises:
+      errors.EnvironmentIdError: if the id is malformed, names nothing known, or
+        carries an option that does not exist.
+      errors.UnsupportedEnvironmentError: if the environment's actions or observations
+        have no canonical form; it is an `EnvironmentIdError`.
+      errors.MissingExtraError: if the suite is not installed.
+      ValueError: if `seed` is negative.
+    """
+    seeding.check_seed(seed)
+    parsed = ids.parse(environment_id)
+    adapter = _import_adapter(parsed.suite)
+    options = ids.read_options(parsed, adapter.Options)
+    environment = adapter.load(
+        parsed.task, seed=seed, options=options, evaluation=evaluation
+    )
+    return wrappers.CanonicalActions(wrappers.SinglePrecision(environment))
+
+
+def list_ids(suite: str | None = None) -> list[str]:
+    """The ids that `make` knows by name, sorted within each suite.
+
+    Args:
+      suite: the one to list; None lists every suite that is installed. `python:` ids
+        are the user's own and appear in no list.
+
+    Raises:
+      errors.EnvironmentIdError: if `suite` is unknown.
+      errors.MissingExtraError: if the suite asked for is not installed.
+    """
+    suites = [suite] if suite is not None else [s for s in _SUITES if _is_installed(s)]
+    return [
+        f"{name}:{task}"
+        for name in suites
+        for task in sorted(_import_adapter(name).list_tasks())
+    ]
+
+
+def _is_installed(suite: str) -> bool:
+    package = _SUITES[suite].package
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+def _import_adapter(name: str) -> types.ModuleType:
+    if name not in _SUITES:
+        raise errors.EnvironmentIdError(
+            f"Unknown environment suite {name!r}: {errors.did_you_mean(name, _SUITES)}"
+        )
+    suite = _SUITES[name]
+    try:
+        return importlib.import_module(f"{__package__}.{suite.module}")
+    except ModuleNotFoundError as error:
+        if suite.package is None or (error.name or "").startswith("tfagents_core"):
+            raise
+        raise errors.MissingExtraError(
+            f"The environment suite {name!r} needs {error.name!r}, which is not "
+            f"installed: pip install 'tfagents-core[{suite.extra}]'."
+        ) from error

@@ -1,0 +1,21 @@
+"""Wrappers that turn one `dm_env.Environment` into another."""
+
+from tfagents_core.environments.wrappers.actions import ActionRepeat, CanonicalActions
+from tfagents_core.environments.wrappers.base import EnvironmentWrapper
+from tfagents_core.environments.wrappers.episodes import LifeLoss, StepLimit
+from tfagents_core.environments.wrappers.frame_stacking import FrameStacking
+from tfagents_core.environments.wrappers.observations import ConcatObservation
+from tfagents_core.environments.wrappers.precision import SinglePrecision
+from tfagents_core.environments.wrappers.rewards import RewardClipping
+
+__all__ = [
+    "ActionRepeat",
+    "CanonicalActions",
+    "ConcatObservation",
+    "EnvironmentWrapper",
+    "FrameStacking",
+    "LifeLoss",
+    "RewardClipping",
+    "SinglePrecision",
+    "StepLimit",
+]

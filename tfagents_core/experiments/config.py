@@ -1,0 +1,79 @@
+"""What a run is."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from tfagents_core import core
+
+LAUNCHERS = ("inline",)
+
+
+class RunError(RuntimeError):
+    """A run failed, or its directory cannot be used; the message is one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """One agent, one environment, one seed, one directory.
+
+    Attributes:
+        agent: the agent's name, as in `tfagents list`.
+        environment: the environment's id, such as `"control:cartpole:balance"`.
+        builder: the agent, with its hyper-parameters.
+        num_actor_steps: environment steps to train for.
+        run_dir: where everything about the run is written; must not hold a run yet.
+        seed: every random choice of the run follows from it.
+        envs_per_actor: environments that the actor steps together, K.
+        eval_every: actor steps from one evaluation to the next; with 0 there is one,
+            at the end.
+        eval_episodes: episodes in an evaluation.
+        launcher: how the parts run; `"inline"` is one thread.
+        num_actors: actors beside each other; one if inline.
+        learner_log_every: SGD steps from one row about the learner to the next.
+
+    Raises:
+        ValueError: a value is impossible; one sentence that names it.
+    """
+
+    agent: str
+    environment: str
+    builder: core.Builder[Any, Any]
+    num_actor_steps: int
+    run_dir: pathlib.Path
+    seed: int = 0
+    envs_per_actor: int = 1
+    eval_every: int = 10_000
+    eval_episodes: int = 10
+    launcher: str = "inline"
+    num_actors: int = 1
+    learner_log_every: int = 500
+
+    def __post_init__(self) -> None:
+        """Refuses impossible values."""
+        for name in (
+            "num_actor_steps",
+            "envs_per_actor",
+            "eval_episodes",
+            "num_actors",
+            "learner_log_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
+        for name in ("seed", "eval_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"{name} must not be negative, and is {getattr(self, name)}."
+                )
+        if self.launcher not in LAUNCHERS:
+            raise ValueError(
+                f"There is no launcher {self.launcher!r} yet; use "
+                f"{' or '.join(LAUNCHERS)}."
+            )
+        if self.launcher == "inline" and self.num_actors > 1:
+            raise ValueError(
+                "The inline launcher has one actor; to step several environments at "
+                f"once, set envs_per_actor (num_actors is {self.num_actors})."
+            )

@@ -1,0 +1,23 @@
+"""Pure functions of tensors, named and shaped as in the papers they come from."""
+
+from tfagents_core.losses.base import LossOutput
+from tfagents_core.losses.distributional import categorical_td, mean, project
+from tfagents_core.losses.policy_gradients import dpg
+from tfagents_core.losses.value_learning import (
+    double_q_learning,
+    huber,
+    importance_weights,
+    select,
+)
+
+__all__ = [
+    "LossOutput",
+    "categorical_td",
+    "double_q_learning",
+    "dpg",
+    "huber",
+    "importance_weights",
+    "mean",
+    "project",
+    "select",
+]

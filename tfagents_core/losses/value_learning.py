@@ -1,0 +1,103 @@
+"""Losses for action values. B is the batch axis, A the action axis."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfagents_core.losses import base
+
+
+def select(q: tf.Tensor, a: tf.Tensor) -> tf.Tensor:
+    """The value of one action in each row: `q[b, a[b]]`.
+
+    Args:
+        q: `[B, A]` float32.
+        a: `[B]` int32 in `[0, A)`.
+
+    Returns:
+        `[B]` float32; gradients reach `q`.
+    """
+    return tf.gather(q, a, axis=1, batch_dims=1)
+
+
+def huber(x: tf.Tensor, delta: float = 1.0) -> tf.Tensor:
+    """Square near zero, absolute value beyond: its gradient is `x` clipped to `delta`.
+
+    0.5 x^2 where |x| <= delta, else delta (|x| - 0.5 delta).
+    Source: Mnih et al. 2015, Methods (the "clipped error").
+
+    Args:
+        x: float32 of any shape.
+        delta: where the square becomes linear, in the units of `x`.
+    """
+    magnitude = tf.abs(x)
+    quadratic = tf.minimum(magnitude, delta)
+    return 0.5 * tf.square(quadratic) + delta * (magnitude - quadratic)
+
+
+def double_q_learning(
+    q_tm1: tf.Tensor,
+    a_tm1: tf.Tensor,
+    *,
+    r_t: tf.Tensor,
+    discount_t: tf.Tensor,
+    q_t_value: tf.Tensor,
+    q_t_selector: tf.Tensor,
+    huber_delta: float = 1.0,
+) -> base.LossOutput:
+    """Double Q-learning: the online network chooses, the target network values.
+
+    target = r_t + discount_t * q_t_value[argmax_a q_t_selector]
+    loss = huber(target - q_tm1[a_tm1])
+    Source: van Hasselt et al. 2016, Eq. 4, https://arxiv.org/abs/1509.06461. With
+    `q_t_selector` the same tensor as `q_t_value` it is Q-learning.
+
+    Args:
+        q_tm1: `[B, A]` float32, online values at t-1.
+        a_tm1: `[B]` int32, actions taken at t-1.
+        r_t: `[B]` float32, rewards (n-step returns).
+        discount_t: `[B]` float32, gamma^n times the environment's discounts.
+        q_t_value: `[B, A]` float32, target network at t.
+        q_t_selector: `[B, A]` float32, online network at t.
+        huber_delta: `huber`'s delta, in units of reward.
+
+    Returns:
+        Loss, TD error and target, each `[B]`. Gradients reach `q_tm1` only.
+
+    Raises:
+        ValueError: an argument has the wrong rank.
+    """
+    for name, tensor, rank in (
+        ("q_tm1", q_tm1, 2),
+        ("a_tm1", a_tm1, 1),
+        ("r_t", r_t, 1),
+        ("discount_t", discount_t, 1),
+        ("q_t_value", q_t_value, 2),
+        ("q_t_selector", q_t_selector, 2),
+    ):
+        base.check_rank(name, tensor, rank)
+
+    a_t = tf.argmax(q_t_selector, axis=1, output_type=tf.int32)  # [B]
+    target = tf.stop_gradient(r_t + discount_t * select(q_t_value, a_t))  # [B]
+    td_error = target - select(q_tm1, a_tm1)  # [B]
+    return base.LossOutput(
+        huber(td_error, huber_delta), tf.stop_gradient(td_error), target
+    )
+
+
+def importance_weights(probability: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
+    """Corrects a loss for prioritised draws: `P(i)^-beta`, at most 1 in a batch.
+
+    w_i = (N P(i))^-beta / max_j w_j, from which N cancels.
+    Source: Schaul et al. 2016, Section 3.4, https://arxiv.org/abs/1511.05952; the
+    maximum is the batch's.
+
+    Args:
+        probability: `[B]` float, chance with which each item was drawn, positive.
+        exponent: `[]` float32, beta: 0 for no correction, 1 for a full one.
+
+    Returns:
+        `[B]` float32 in (0, 1], with no gradient.
+    """
+    log_weights = -exponent * tf.math.log(tf.cast(probability, tf.float32))
+    return tf.stop_gradient(tf.exp(log_weights - tf.reduce_max(log_weights)))

@@ -1,0 +1,167 @@
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+class ClosedError(RuntimeError): ...
+
+class ViewKind(enum.Enum):
+    ROW = ...
+    ROWS = ...
+    RETURN = ...
+    DISCOUNT = ...
+    MASK = ...
+
+class PatternKind(enum.Enum):
+    N_STEP = ...
+    SEQUENCE = ...
+    EPISODE = ...
+    EXPLICIT = ...
+
+class SelectorKind(enum.Enum):
+    UNIFORM = ...
+    PRIORITIZED = ...
+    FIFO = ...
+
+class Column:
+    def __init__(self, name: str, dtype: str, shape: Sequence[int]) -> None: ...
+
+class View:
+    def __init__(
+        self,
+        *,
+        kind: ViewKind,
+        column: int = 0,
+        discount: int = 0,
+        start: int = 0,
+        stop: int = 0,
+        stack: int = 0,
+        gamma: float = 1.0,
+    ) -> None: ...
+
+class Pattern:
+    def __init__(
+        self,
+        *,
+        kind: PatternKind,
+        length: int = 1,
+        period: int = 1,
+        pad: bool = True,
+    ) -> None: ...
+
+class Selector:
+    def __init__(self, *, kind: SelectorKind, alpha: float = 1.0) -> None: ...
+
+class RateLimiter:
+    def __init__(
+        self,
+        *,
+        samples_per_insert: float = 1.0,
+        min_size: int = 1,
+        min_diff: float = ...,
+        max_diff: float = ...,
+    ) -> None: ...
+
+class TableOptions:
+    def __init__(
+        self,
+        *,
+        name: str,
+        sampler: Selector,
+        remover: Selector,
+        max_size: int,
+        max_times_sampled: int,
+        rate_limiter: RateLimiter,
+        pattern: Pattern,
+        views: Sequence[View],
+    ) -> None: ...
+
+class ReplayOptions:
+    def __init__(
+        self,
+        *,
+        columns: Sequence[Column],
+        tables: Sequence[TableOptions],
+        num_streams: int,
+        history: int,
+        segment_rows: int,
+        seed: int,
+    ) -> None: ...
+
+class TableStats:
+    @property
+    def size(self) -> int: ...
+    @property
+    def num_inserted(self) -> int: ...
+    @property
+    def num_sampled(self) -> int: ...
+    @property
+    def num_deleted(self) -> int: ...
+    @property
+    def num_stale_updates(self) -> int: ...
+    @property
+    def max_priority(self) -> float: ...
+
+class Replay:
+    def __init__(self, options: ReplayOptions) -> None: ...
+    def append(
+        self,
+        arrays: Sequence[Any],
+        first: bool | npt.ArrayLike,
+        last: bool | npt.ArrayLike,
+        streams: npt.ArrayLike | None,
+        timeout: float | None,
+        /,
+    ) -> None: ...
+    def append_one(
+        self,
+        arrays: Sequence[Any],
+        first: bool,
+        last: bool,
+        stream: int,
+        timeout: float | None,
+        /,
+    ) -> None: ...
+    def create_item(
+        self,
+        table: int,
+        stream: int,
+        back: int,
+        length: int,
+        priority: float | None,
+        timeout: float | None,
+        /,
+    ) -> int: ...
+    def sample(
+        self,
+        table: int,
+        batch_size: int,
+        beta: float,
+        timeout: float | None,
+        out: tuple[Sequence[Any], Sequence[Any]] | None,
+        /,
+    ) -> tuple[tuple[Any, ...], list[Any]]: ...
+    def update_priorities(
+        self, table: int, keys: npt.ArrayLike, priorities: npt.ArrayLike, /
+    ) -> int: ...
+    def delete(self, table: int, keys: npt.ArrayLike, /) -> int: ...
+    def outputs(self, table: int, /) -> list[tuple[str, tuple[int, ...]]]: ...
+    def why_not_sample(self, table: int, n: int, /) -> str: ...
+    def why_not_insert(self, table: int, n: int, /) -> str: ...
+    def check_batch_size(
+        self, table: int, batch_size: int, num_prefetched: int, /
+    ) -> None: ...
+    def stats(self, table: int, /) -> TableStats: ...
+    def projected_bytes(self, table: int, /) -> int: ...
+    def reset(self) -> None: ...
+    def close(self) -> None: ...
+    def check_valid(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def bytes_allocated(self) -> int: ...
+    @property
+    def bytes_in_use(self) -> int: ...
+    @property
+    def pool_bytes_allocated(self) -> int: ...

@@ -1,0 +1,258 @@
+"""The replay: streams of steps, and the tables over them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, final
+
+import numpy.typing as npt
+import tree
+
+from tfagents_core.replay import _core, columns, tables, views
+
+
+class _Tables(dict[str, tables.TableHandle]):
+    """Handles by name; an unknown name says which there are."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise KeyError(f"there is no table {name!r}; the tables are {list(self)}")
+
+
+@final
+class Replay:
+    """Stores the steps of K streams once, and draws batches from tables over them.
+
+    A stream is one environment's sequence of episodes. A row of it is a time step
+    with the action that led to it: the first row of an episode has the observation
+    (and zeros for action, reward and extras, and discount 1), row e what step e
+    brought. Each table makes items, windows of rows, by its pattern; the rows are
+    shared by all items of all tables and freed with the last.
+
+    Thread-safe: one lock guards streams and tables; it is held for a draw, not while
+    the drawn data is copied. Two threads should not append to one stream. Arrays of
+    samples own their memory and may outlive the replay. A context manager: leaving it
+    closes the replay.
+
+    Args:
+      steps: nest of the columns of a row: anything with `.shape` and `.dtype`
+        (`Column`, dm_env specs, NumPy arrays).
+      tables: at least one.
+      num_streams: K >= 1.
+      history: rows of each stream kept for `create_item`, beyond what the patterns
+        need.
+      segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
+      seed: of the tables' draws, in [0, 2^64); the same calls after the same seed draw
+        the same items on every machine.
+
+    Raises:
+      ValueError: when something does not fit, or a rate limiter would wait for ever.
+    """
+
+    def __init__(
+        self,
+        steps: columns.Nest,
+        tables: Sequence[tables.Table],
+        *,
+        num_streams: int = 1,
+        history: int = 1,
+        segment_rows: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self._steps = columns.to_columns(steps)
+        self._num_streams = num_streams
+        self._flatten = columns.make_flatten(self._steps)
+        self._core = _make_core(
+            self._steps,
+            tables,
+            num_streams=num_streams,
+            history=history,
+            segment_rows=segment_rows,
+            seed=seed,
+        )
+        self._tables = _make_handles(self._core, tables, self._steps)
+
+    @property
+    def steps(self) -> columns.Nest:
+        """The nest of `Column`s of a row."""
+        return self._steps
+
+    @property
+    def num_streams(self) -> int:
+        """K, the number of streams."""
+        return self._num_streams
+
+    @property
+    def tables(self) -> Mapping[str, tables.TableHandle]:
+        """The tables by name; an unknown name raises KeyError."""
+        return types.MappingProxyType(self._tables)
+
+    def append(
+        self,
+        rows: columns.Nest,
+        first: bool | npt.ArrayLike = False,
+        *,
+        last: bool | npt.ArrayLike = False,
+        streams: npt.ArrayLike | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Appends one row to each of K streams and makes the items that arise.
+
+        Arrays of the declared dtype, C-contiguous, are read where they are. Waits
+        until every table may take its new items. Nothing is appended unless all is.
+
+        Args:
+          rows: nest of arrays `[K, *shape]`, of the structure of `steps`.
+          first: whether the rows begin an episode, bool or bool `[K]`. One that
+            begins while another is open abandons that: its rows stay in the items
+            they are in, and no end-of-episode items are made.
+          last: whether the rows end their episode, bool or bool `[K]`.
+          streams: which streams, different integers `[K]`; None: all, in order.
+          timeout: seconds to wait at most; None for ever, 0 not at all.
+
+        Raises:
+          ValueError: when structure, shape or dtype differ from `steps` (nothing is
+            cast), a row is not `first` on a stream without an open episode, or so
+            many items at once can never be inserted.
+          IndexError: when a stream does not exist.
+          TimeoutError: saying what it waited for.
+          MemoryError: when there is no memory for more rows.
+          ClosedError: when the replay is closed, also while waiting.
+        """
+        self._core.append(self._flatten(rows), first, last, streams, timeout)
+
+    def append_one(
+        self,
+        row: columns.Nest,
+        first: bool = False,
+        *,
+        last: bool = False,
+        stream: int = 0,
+        timeout: float | None = None,
+    ) -> None:
+        """Appends one row without a leading axis to one stream.
+
+        Args:
+          row: nest of arrays `[*shape]`; Python and NumPy scalars will do for scalar
+            columns.
+          first: whether the row begins an episode.
+          last: whether it ends it.
+          stream: which stream.
+          timeout: as in `append`.
+
+        Raises:
+          As `append`.
+        """
+        self._core.append_one(self._flatten(row), first, last, stream, timeout)
+
+    def create_item(
+        self,
+        table: str,
+        length: int,
+        *,
+        stream: int = 0,
+        end: int = -1,
+        priority: float | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Makes an item of a stream's recent rows, for what no pattern fits.
+
+        Args:
+          table: name of the table.
+          length: rows, >= 1, all of one episode and within the stream's history.
+          stream: which stream.
+          end: last row of the item, counted from the stream's newest, -1.
+          priority: finite and >= 0; None: the highest seen so far.
+          timeout: as in `append`.
+
+        Returns:
+          The item's key.
+
+        Raises:
+          KeyError: when there is no such table.
+          IndexError: when the rows are no longer, or not yet, there.
+          ValueError: when they are of two episodes, or the priority is not valid.
+          TimeoutError, ClosedError: as in `append`.
+        """
+        index = list(self._tables).index(self._tables[table].name)
+        return self._core.create_item(
+            index, stream, -1 - end, length, priority, timeout
+        )
+
+    def reset(self) -> None:
+        """Drops all items and open episodes; counts start at zero, keys stay stale."""
+        self._core.reset()
+
+    def close(self) -> None:
+        """Makes all other calls raise `ClosedError`, those that wait at once."""
+        self._core.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._core.closed
+
+    @property
+    def bytes_allocated(self) -> int:
+        """Bytes of memory for steps, in use or free to be used again."""
+        return self._core.bytes_allocated
+
+    @property
+    def bytes_in_use(self) -> int:
+        """Bytes of memory for steps that an item, a stream or a sample holds."""
+        return self._core.bytes_in_use
+
+    def projected_bytes(self, table: str) -> int:
+        """Bytes of steps once a table is full, known from the start.
+
+        Assumes long episodes, items at the pattern's stride (n-step: one row each;
+        sequences: the period; episodes: max_length) and a first-in first-out remover.
+        Every short episode costs one row more; other removers may hold more.
+        """
+        index = list(self._tables).index(self._tables[table].name)
+        return self._core.projected_bytes(index)
+
+    def check_valid(self) -> None:
+        """Checks every invariant, slowly; RuntimeError when one fails."""
+        self._core.check_valid()
+
+    def __enter__(self) -> Replay:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        held = f"{self.bytes_in_use / 2**20:.1f} MiB"
+        return (
+            f"Replay(tables={list(self._tables.values())}, "
+            f"num_streams={self._num_streams}, {held} of steps)"
+        )
+
+
+def _make_core(
+    steps: columns.Nest, table_configs: Sequence[tables.Table], **options: Any
+) -> _core.Replay:
+    core_columns = [
+        _core.Column(columns.path_name(path), column.dtype.name, column.shape)
+        for path, column in tree.flatten_with_path(steps)
+    ]
+    core_tables = []
+    for table in table_configs:
+        try:
+            outputs = views.compile_outputs(table.outputs, steps)
+        except ValueError as error:
+            raise ValueError(f"table {table.name!r}: {error}") from error
+        core_tables.append(table.compile(outputs))
+    return _core.Replay(
+        _core.ReplayOptions(columns=core_columns, tables=core_tables, **options)
+    )
+
+
+def _make_handles(
+    core: _core.Replay, table_configs: Sequence[tables.Table], steps: columns.Nest
+) -> _Tables:
+    return _Tables(
+        (table.name, tables.TableHandle(core, index, table=table, steps=steps))
+        for index, table in enumerate(table_configs)
+    )

@@ -1,0 +1,303 @@
+"""Tables: their description, and the handle through which a replay's are used."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tree
+
+from tfagents_core.replay import (
+    _core,
+    columns,
+    patterns,
+    rate_limiters,
+    selectors,
+    views,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """What a table holds, how it is sampled, and what bounds it.
+
+    Attributes:
+      name: of the table, unique within its replay.
+      pattern: which items arise as rows arrive; None: only `Replay.create_item`'s.
+      outputs: nest of views, one per array of a sample.
+      max_size: items; one more, and `remover` chooses which goes.
+      rate_limiter: when sampling and inserting must wait.
+      sampler: chooses the items of a sample.
+      remover: chooses the item to remove from a full table.
+      max_times_sampled: an item goes once it was sampled so often; 0: never.
+    """
+
+    name: str
+    _: dataclasses.KW_ONLY
+    pattern: patterns.Pattern | None
+    outputs: columns.Nest
+    max_size: int
+    rate_limiter: rate_limiters.RateLimiter
+    sampler: selectors.Selector = dataclasses.field(default_factory=selectors.Uniform)
+    remover: selectors.Selector = dataclasses.field(default_factory=selectors.Fifo)
+    max_times_sampled: int = 0
+
+    @classmethod
+    def queue(
+        cls,
+        name: str,
+        *,
+        pattern: patterns.Pattern | None,
+        outputs: columns.Nest,
+        max_size: int,
+    ) -> Table:
+        """A table whose items are sampled once each, in the order they came.
+
+        Inserting waits while `max_size` items have not been sampled.
+        """
+        return cls(
+            name,
+            pattern=pattern,
+            outputs=outputs,
+            max_size=max_size,
+            rate_limiter=rate_limiters.Queue(max_size),
+            sampler=selectors.Fifo(),
+            remover=selectors.Fifo(),
+            max_times_sampled=1,
+        )
+
+    def compile(self, compiled_outputs: columns.Nest) -> _core.TableOptions:
+        """The core's options, given the outputs as `views.compile_outputs` makes them."""
+        return _core.TableOptions(
+            name=self.name,
+            sampler=self.sampler.compile(),
+            remover=self.remover.compile(),
+            max_size=self.max_size,
+            max_times_sampled=self.max_times_sampled,
+            rate_limiter=self.rate_limiter.compile(),
+            pattern=patterns.compile_pattern(self.pattern),
+            views=tree.flatten(compiled_outputs),
+        )
+
+
+class SampleInfo(NamedTuple):
+    """What a table knows of the B items of a sample.
+
+    Attributes:
+      key: names the item in `update_priorities` and `delete`, int64 `[B]`.
+      probability: with which it was drawn, float64 `[B]`.
+      weight: `(N P_i)^-beta / max_j (N P_j)^-beta` over the batch, float64 `[B]`.
+      priority: before the exponent, float64 `[B]`.
+      times_sampled: this time included, int32 `[B]`.
+      age: items inserted since this one, int64 `[B]`.
+    """
+
+    key: npt.NDArray[np.int64]
+    probability: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+    priority: npt.NDArray[np.float64]
+    times_sampled: npt.NDArray[np.int32]
+    age: npt.NDArray[np.int64]
+
+    @classmethod
+    def columns(cls) -> SampleInfo:
+        """What the arrays hold, without their axis B, as `replay.Column`s."""
+        dtypes = (np.int64, np.float64, np.float64, np.float64, np.int32, np.int64)
+        return cls(*(columns.Column((), dtype) for dtype in dtypes))  # type: ignore[arg-type]
+
+
+class Sample(NamedTuple):
+    """A batch: `info` about its items, and their `data`, the nest of outputs.
+
+    The arrays are 64-byte aligned and their memory is used again only when the last
+    holder of an array (a view or a tensor that aliases it, too) has let it go.
+    """
+
+    info: SampleInfo
+    data: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class TableStats:
+    """Counts of a table since it was made or reset.
+
+    Attributes:
+      name: of the table.
+      size: items in it.
+      max_size: items it may hold.
+      num_inserted: items ever inserted.
+      num_sampled: items ever sampled.
+      num_deleted: items ever removed, by whatever cause.
+      num_stale_updates: priority updates of items that had gone.
+      max_priority: highest priority ever given (at least 1): that of new items.
+    """
+
+    name: str
+    size: int
+    max_size: int
+    num_inserted: int
+    num_sampled: int
+    num_deleted: int
+    num_stale_updates: int
+    max_priority: float
+
+    @property
+    def samples_per_insert(self) -> float:
+        """Items sampled per item inserted so far; 0.0 before the first."""
+        return self.num_sampled / self.num_inserted if self.num_inserted else 0.0
+
+
+class TableHandle:
+    """One table of a replay, to sample from and to update.
+
+    Thread-safe, as its replay is, which it keeps alive. Made by `Replay`. After
+    `Replay.close` every method raises `ClosedError`, waiting ones at once.
+    """
+
+    def __init__(self, core: _core.Replay, index: int, *, table: Table, steps: Any):
+        self._core = core
+        self._index = index
+        self._table = table
+        structure = views.compile_outputs(table.outputs, steps)
+        self._flatten = columns.make_flatten(structure)
+        self._unflatten = columns.make_unflatten(structure)
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self._table.name
+
+    @property
+    def config(self) -> Table:
+        """What the table was made from."""
+        return self._table
+
+    @property
+    def size(self) -> int:
+        """Items in the table."""
+        return self._core.stats(self._index).size
+
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        beta: float = 0.0,
+        timeout: float | None = None,
+        out: Sample | None = None,
+    ) -> Sample:
+        """Draws `batch_size` items, all or none, and gathers their data.
+
+        Waits while the rate limiter says no; Ctrl-C works meanwhile. The data is
+        copied without the GIL and without the replay's lock.
+
+        Args:
+          batch_size: B >= 1.
+          beta: exponent of the importance weights, >= 0; 0 gives weights of 1.
+          timeout: seconds to wait at most; None for ever, 0 not at all.
+          out: arrays to write into, of the shapes and dtypes that a sample has:
+            an earlier sample, or the caller's own writable C-contiguous ones.
+
+        Returns:
+          A `Sample` whose data has the table's outputs with a leading axis B; `out`
+          when it was given.
+
+        Raises:
+          TimeoutError: saying what it waited for.
+          ValueError: when such a batch can never be drawn (with the numbers), or an
+            argument or an array of `out` does not fit.
+          ClosedError: when the replay is closed, also while waiting.
+        """
+        if out is not None:
+            arrays = (tuple(out.info), self._flatten(out.data))
+            self._core.sample(self._index, batch_size, beta, timeout, arrays)
+            return out
+        info, data = self._core.sample(self._index, batch_size, beta, timeout, None)
+        return Sample(SampleInfo(*info), self._unflatten(data))
+
+    def update_priorities(self, keys: npt.ArrayLike, priorities: npt.ArrayLike) -> int:
+        """Sets priorities by key; of equal keys the last counts.
+
+        Args:
+          keys: of samples of this table, integers `[N]`.
+          priorities: finite and >= 0, `[N]`.
+
+        Returns:
+          How many of the keys named an item that was still there. The others are
+          skipped and counted in `TableStats.num_stale_updates`.
+
+        Raises:
+          ValueError: when a key was never given out, or a priority is negative,
+            infinite or NaN; then nothing was written.
+        """
+        return self._core.update_priorities(self._index, keys, priorities)
+
+    def delete(self, keys: npt.ArrayLike) -> int:
+        """Removes items by key, integers `[N]`; keys of items that have gone are skipped.
+
+        Returns:
+          How many items were removed.
+
+        Raises:
+          ValueError: when a key was never given out; then nothing was removed.
+        """
+        return self._core.delete(self._index, keys)
+
+    def can_sample(self, n: int) -> bool:
+        """Whether n items may be sampled now."""
+        return not self._core.why_not_sample(self._index, n)
+
+    def can_insert(self, n: int) -> bool:
+        """Whether n items may be inserted now."""
+        return not self._core.why_not_insert(self._index, n)
+
+    def why_not_sample(self, n: int) -> str | None:
+        """Why n items may not be sampled now, with the numbers; None when they may."""
+        return self._core.why_not_sample(self._index, n) or None
+
+    def why_not_insert(self, n: int) -> str | None:
+        """Why n items may not be inserted now, with the numbers; None when they may."""
+        return self._core.why_not_insert(self._index, n) or None
+
+    def check_batch_size(self, batch_size: int, *, num_prefetched: int = 0) -> None:
+        """Makes sure that sampling such batches can always go on.
+
+        Args:
+          batch_size: items per sample.
+          num_prefetched: batches that a reader draws ahead of the one it waits for.
+
+        Raises:
+          ValueError: with the numbers, when sampler and inserter could end up
+            waiting for each other for ever.
+        """
+        self._core.check_batch_size(self._index, batch_size, num_prefetched)
+
+    def stats(self) -> TableStats:
+        """The table's counts, all of one moment."""
+        stats = self._core.stats(self._index)
+        return TableStats(
+            name=self._table.name,
+            size=stats.size,
+            max_size=self._table.max_size,
+            num_inserted=stats.num_inserted,
+            num_sampled=stats.num_sampled,
+            num_deleted=stats.num_deleted,
+            num_stale_updates=stats.num_stale_updates,
+            max_priority=stats.max_priority,
+        )
+
+    def describe_output(self) -> columns.Nest:
+        """The nest of `Column`s of a sample's data, without the batch axis."""
+        outputs = self._core.outputs(self._index)
+        return self._unflatten(
+            [columns.Column(shape, dtype) for dtype, shape in outputs]
+        )
+
+    def check_valid(self) -> None:
+        """Checks every invariant of the replay, slowly; RuntimeError when one fails."""
+        self._core.check_valid()
+
+    def __repr__(self) -> str:
+        size = "closed" if self._core.closed else f"{self.size}"
+        return f"TableHandle({self.name!r}, size={size}/{self._table.max_size})"

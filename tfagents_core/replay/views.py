@@ -1,0 +1,190 @@
+"""Views: what the rows of an item become in a sampled batch.
+
+A row is one time step together with what led to it: the action before it, the reward
+and discount that came with it, and its observation. An item is a window of rows
+0..m of one episode. A view names one column by its path (a string, an int, or a tuple
+of them; naming an inner part of the nest means every column under it) and says which
+rows to take. B is the batch size, `shape` the column's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import tree
+
+from tfagents_core.replay import _core, columns
+
+
+def _check_stack(stack: int | None) -> int:
+    if stack is not None and stack < 1:
+        raise ValueError(f"stack is {stack}; it must be >= 1, or None for no stack")
+    return stack or 0
+
+
+def _only_column(indices: columns.Nest, path: columns.Path) -> int:
+    index: int = columns.select(indices, path)
+    if tree.is_nested(index):
+        raise ValueError(
+            f"'{columns.path_name(path)}' is a nest; name one of its columns"
+        )
+    return index
+
+
+def _each_column(
+    indices: columns.Nest, path: columns.Path, make: Callable[[int], _core.View]
+) -> columns.Nest:
+    return tree.map_structure(make, columns.select(indices, path))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row: `[B, *shape]`, or `[B, stack, *shape]` with a stack.
+
+    Attributes:
+      path: the column.
+      index: row of the item; negative ones count from its end. Zeros where the item
+        has no such row.
+      stack: gives the `stack` rows that end with this one, oldest first. They may
+        precede the item, never the episode: there its first row is repeated.
+    """
+
+    path: columns.Path
+    index: int
+    stack: int | None = None
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view of each column under `path`; `indices`: the steps' column numbers."""
+        stack = _check_stack(self.stack)
+        return _each_column(
+            indices,
+            self.path,
+            lambda column: _core.View(
+                kind=_core.ViewKind.ROW, column=column, start=self.index, stack=stack
+            ),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows `start..stop-1`: `[B, T, *shape]`, or `[B, T, stack, *shape]`.
+
+    Attributes:
+      path: the column.
+      start: first row of the item, >= 0.
+      stop: row after the last, > start; T = stop - start. Zeros past the item's end.
+      stack: as in `Row`, for each of the rows.
+    """
+
+    path: columns.Path
+    start: int
+    stop: int
+    stack: int | None = None
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view of each column under `path`; `indices`: the steps' column numbers."""
+        stack = _check_stack(self.stack)
+        return _each_column(
+            indices,
+            self.path,
+            lambda column: _core.View(
+                kind=_core.ViewKind.ROWS,
+                column=column,
+                start=self.start,
+                stop=self.stop,
+                stack=stack,
+            ),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class NStepReturn:
+    """`sum_{i=1..m} gamma^(i-1) (prod_{j=1..i-1} d_j) r_i`: `[B, *shape of reward]`.
+
+    m is the item's last row, so an item of m + 1 rows gives an m-step return. Summed
+    in double; the output has the reward's dtype.
+
+    Attributes:
+      reward: path of the rewards r, float32 or float64.
+      discount: path of the discounts d, of the rewards' shape or a scalar.
+      gamma: in [0, 1].
+    """
+
+    reward: columns.Path
+    discount: columns.Path
+    gamma: float
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view; `indices`: the steps' column numbers."""
+        return _core.View(
+            kind=_core.ViewKind.RETURN,
+            column=_only_column(indices, self.reward),
+            discount=_only_column(indices, self.discount),
+            gamma=self.gamma,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class NStepDiscount:
+    """`gamma^m prod_{i=1..m} d_i`: `[B, *shape of discount]`.
+
+    What the value of the item's last row counts for: 0 after a terminal.
+
+    Attributes:
+      discount: path of the discounts d, float32 or float64.
+      gamma: in [0, 1].
+    """
+
+    discount: columns.Path
+    gamma: float
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view; `indices`: the steps' column numbers."""
+        return _core.View(
+            kind=_core.ViewKind.DISCOUNT,
+            discount=_only_column(indices, self.discount),
+            gamma=self.gamma,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Mask:
+    """1 where the item has rows `start..stop-1`, else 0: float32 `[B, stop - start]`.
+
+    Attributes:
+      start: first row, >= 0.
+      stop: row after the last, > start.
+    """
+
+    start: int
+    stop: int
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view; `indices` is not needed."""
+        del indices
+        return _core.View(kind=_core.ViewKind.MASK, start=self.start, stop=self.stop)
+
+
+View = Row | Rows | NStepReturn | NStepDiscount | Mask
+
+
+def compile_outputs(outputs: columns.Nest, steps: columns.Nest) -> columns.Nest:
+    """A nest of views over `steps` as the nest of flat views that the core gathers.
+
+    Raises:
+      TypeError: naming a leaf that is no view.
+      ValueError: naming a path that is no column.
+    """
+    num_columns = len(tree.flatten(steps))
+    indices = tree.unflatten_as(steps, list(range(num_columns)))
+
+    def compile_one(path: tuple[object, ...], view: object) -> columns.Nest:
+        if not isinstance(view, View):
+            raise TypeError(
+                f"output '{columns.path_name(path)}' is {view!r}; it must be a view, "
+                "such as replay.views.Row(path, index)"
+            )
+        return view.compile(indices)
+
+    return tree.map_structure_with_path(compile_one, outputs)

@@ -1,0 +1,89 @@
+"""What an environment looks like from outside: shapes, dtypes, bounds.
+
+The array specs are dm_env's own (`Array`, `BoundedArray`, `DiscreteArray`); this
+module adds the record that agents are built from and the one spec dm_env lacks,
+a stack of frames.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import dm_env
+import numpy as np
+import tree
+from dm_env.specs import Array, BoundedArray, DiscreteArray
+
+__all__ = [
+    "Array",
+    "BoundedArray",
+    "DiscreteArray",
+    "EnvironmentSpec",
+    "StackedArray",
+    "make_environment_spec",
+    "zeros",
+]
+
+
+class StackedArray(BoundedArray):
+    """The last `shape[0]` frames of an observation, oldest first.
+
+    A spec of this class promises that the value at one step is the value at the step
+    before, shifted by one frame, with the newest frame last, and that an episode's
+    first value repeats its first frame. Adders then store each frame once and the
+    replay rebuilds the stack.
+    """
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames one value holds."""
+        return int(self.shape[0])
+
+    @property
+    def frame(self) -> BoundedArray:
+        """The spec of one frame, of shape `shape[1:]`."""
+        return BoundedArray(
+            shape=self.shape[1:],
+            dtype=self.dtype,
+            minimum=np.min(self.minimum),
+            maximum=np.max(self.maximum),
+            name=self.name,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvironmentSpec:
+    """The four specs of a dm_env environment; each may be a nested structure."""
+
+    observations: Any
+    actions: Any
+    rewards: Any
+    discounts: Any
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether an action is one integer in `[0, num_values)`."""
+        return isinstance(self.actions, DiscreteArray)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether an action is one bounded array of floats."""
+        return isinstance(self.actions, BoundedArray) and np.issubdtype(
+            self.actions.dtype, np.floating
+        )
+
+
+def make_environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
+    """Reads the specs of `environment`."""
+    return EnvironmentSpec(
+        observations=environment.observation_spec(),
+        actions=environment.action_spec(),
+        rewards=environment.reward_spec(),
+        discounts=environment.discount_spec(),
+    )
+
+
+def zeros(spec: Any) -> Any:
+    """Zero-filled NumPy arrays of the nested structure `spec` describes."""
+    return tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), spec)
