@@ -1,14 +1,14 @@
 #include "cc/buffer_pool.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
+
+#include "cc/memory.h"
 
 namespace tfa {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
 
 // Rounds up to one of four sizes per power of two, so at most a fifth is wasted.
 size_t SizeClass(size_t bytes) {
@@ -26,7 +26,7 @@ std::shared_ptr<BufferPool> BufferPool::Create() {
 
 BufferPool::~BufferPool() {
   for (auto& [capacity, buffers] : idle_) {
-    for (void* data : buffers) std::free(data);
+    for (void* data : buffers) FreeAligned(data);
   }
 }
 
@@ -44,10 +44,7 @@ std::unique_ptr<Buffer> BufferPool::Acquire(int64_t bytes) {
       bytes_allocated_ += static_cast<int64_t>(capacity);
     }
   }
-  if (data == nullptr) {
-    const size_t alignment = capacity % kHugePage == 0 ? kHugePage : kAlignment;
-    data = std::aligned_alloc(alignment, capacity);
-  }
+  if (data == nullptr) data = AllocateAligned(static_cast<int64_t>(capacity));
   if (data == nullptr) {
     const std::lock_guard<std::mutex> lock(mutex_);
     bytes_allocated_ -= static_cast<int64_t>(capacity);

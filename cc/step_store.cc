@@ -5,11 +5,14 @@
 #include <string>
 #include <utility>
 
+#include "cc/memory.h"
+
 namespace tfa {
 namespace {
 
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kTargetSegmentBytes = 256 * 1024;
+constexpr int64_t kMaxSlabBytes = int64_t{16} << 20;
 constexpr int64_t kMinRows = 16;
 constexpr int64_t kMaxRows = 1024;
 
@@ -92,7 +95,7 @@ StepStore::StepStore(std::vector<Column> columns, const Options& options,
 }
 
 StepStore::~StepStore() {
-  for (int32_t s = 0; s < num_segments_; ++s) std::free(header(s).data);
+  for (void* const slab : slabs_) FreeAligned(slab);
 }
 
 int64_t StepStore::bytes_in_use() const {
@@ -116,24 +119,32 @@ uint32_t StepStore::EpisodeStep(int32_t segment, int32_t offset) const {
 
 // Makes sure that `n` segments can be started without failing.
 Status StepStore::Reserve(int64_t n) {
-  while (static_cast<int64_t>(free_.size()) < n) {
-    const int64_t id = num_segments_;
-    void* data = nullptr;
-    if (id < kBlock * kMaxBlocks) {
-      data = std::aligned_alloc(kAlignment, Index(segment_bytes_));
-    }
-    if (data == nullptr) {
-      return ResourceExhaustedError(
-          "no memory for another segment of " + std::to_string(segment_bytes_) +
-          " bytes of steps (" + std::to_string(bytes_allocated()) +
-          " bytes are allocated); lower the tables' max_size");
-    }
+  while (static_cast<int64_t>(free_.size()) < n) TFA_RETURN_IF_ERROR(AllocateSlab());
+  return OkStatus();
+}
+
+// Adds as many segments as there are, but not more than fill a slab of 16 MiB.
+Status StepStore::AllocateSlab() {
+  const int64_t most = std::max<int64_t>(1, kMaxSlabBytes / segment_bytes_);
+  const int64_t count = std::clamp<int64_t>(num_segments_, 1, most);
+  const bool numbered = num_segments_ + count <= kBlock * kMaxBlocks;
+  void* const slab = numbered ? AllocateAligned(count * segment_bytes_) : nullptr;
+  if (slab == nullptr) {
+    return ResourceExhaustedError(
+        "no memory for another " + std::to_string(count * segment_bytes_) +
+        " bytes of steps (" + std::to_string(bytes_allocated()) +
+        " bytes are allocated); lower the tables' max_size");
+  }
+  slabs_.push_back(slab);
+  // Those at the start of the slab are used first.
+  for (int64_t i = count - 1; i >= 0; --i) {
+    const int64_t id = num_segments_ + i;
     std::unique_ptr<Header[]>& block = blocks_[Index(id / kBlock)];
     if (block == nullptr) block = std::make_unique<Header[]>(kBlock);
-    block[Index(id % kBlock)].data = static_cast<uint8_t*>(data);
-    ++num_segments_;
+    block[Index(id % kBlock)].data = static_cast<uint8_t*>(slab) + i * segment_bytes_;
     free_.push_back(static_cast<int32_t>(id));
   }
+  num_segments_ += count;
   return OkStatus();
 }
 
@@ -195,8 +206,7 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
   return OkStatus();
 }
 
-void StepStore::Advance(int32_t* segment, int32_t* offset, int64_t delta) const {
-  int64_t to = *offset + delta;
+void StepStore::AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const {
   for (; to < 0; to += segment_rows_) *segment = header(*segment).prev;
   for (; to >= segment_rows_; to -= segment_rows_) *segment = header(*segment).next;
   *offset = static_cast<int32_t>(to);

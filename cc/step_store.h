@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -32,7 +31,7 @@ struct RowFlags {
 
 // Rows of K streams, stored once and shared by every item that covers them.
 //
-// A segment holds `segment_rows` rows in one 64-byte-aligned allocation: each
+// A segment holds `segment_rows` rows in one 64-byte-aligned piece of memory: each
 // column's rows one after another (a column starts on a 64-byte line), then each
 // row's index within its episode. The segments of a stream are linked. A segment
 // lives while anyone counts on it: its stream (which keeps the newest
@@ -95,7 +94,14 @@ class StepStore {
 
   // Moves (segment, offset) `delta` rows along its stream.
   // REQUIRES: the rows between are referenced.
-  void Advance(int32_t* segment, int32_t* offset, int64_t delta) const;
+  void Advance(int32_t* segment, int32_t* offset, int64_t delta) const {
+    const int64_t to = *offset + delta;
+    if (to >= 0 && to < segment_rows_) {
+      *offset = static_cast<int32_t>(to);
+    } else {
+      AdvanceFar(segment, offset, to);
+    }
+  }
   const uint8_t* SegmentData(int32_t segment) const { return header(segment).data; }
   int64_t column_offset(int64_t column) const { return column_offsets_[Index(column)]; }
   uint32_t EpisodeStep(int32_t segment, int32_t offset) const;
@@ -134,7 +140,9 @@ class StepStore {
     return blocks_[Index(s) / kBlock][Index(s) % kBlock];
   }
   uint32_t* steps(int32_t segment) const;
+  void AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const;
   Status Reserve(int64_t n);
+  Status AllocateSlab();
   void StartSegment(Stream* stream);
   void TrimHistory(Stream* stream);
   void Release(int32_t segment);
@@ -150,6 +158,7 @@ class StepStore {
   std::vector<int64_t> row_bytes_;
 
   std::array<std::unique_ptr<Header[]>, kMaxBlocks> blocks_;
+  std::vector<void*> slabs_;  // the memory of the segments, several in each
   int64_t num_segments_ = 0;
   std::vector<int32_t> free_;
   std::vector<Stream> streams_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cc/memory.h"
 #include "cc/pattern.h"
 #include "cc/random.h"
 #include "cc/rate_limiter.h"
@@ -135,7 +136,7 @@ class Table {
   std::unique_ptr<Selector> sampler_;
   std::unique_ptr<Selector> remover_;
 
-  std::vector<Item> items_;  // by slot
+  std::vector<Item, AlignedAllocator<Item>> items_;  // by slot
   std::vector<int64_t> free_slots_;
   std::vector<int64_t> slots_;       // scratch of Draw and UpdatePriorities
   std::vector<double> priorities_;   // scratch of UpdatePriorities

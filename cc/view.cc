@@ -7,7 +7,10 @@ namespace tfa {
 namespace {
 
 // How many items ahead of the one being copied to ask for.
-constexpr int64_t kPrefetchItems = 12;
+constexpr int64_t kPrefetchItems = 8;
+// How much of a row: the hardware follows a longer one by itself.
+constexpr int64_t kPrefetchBytes = 256;
+constexpr int64_t kLine = 64;
 
 size_t Size(int64_t n) { return static_cast<size_t>(n); }
 
@@ -27,6 +30,14 @@ class ColumnReader {
     int32_t offset = window.offset;
     store_.Advance(&segment, &offset, i);
     return store_.SegmentData(segment) + offset_ + offset * row_bytes_;
+  }
+
+  // Asks for row `i` ahead of its use.
+  void Prefetch(const Window& window, int64_t i) const {
+    const uint8_t* const row = Row(window, i);
+    for (int64_t at = 0; at < std::min(row_bytes_, kPrefetchBytes); at += kLine) {
+      __builtin_prefetch(row + at);
+    }
   }
 
   // Rows from `i` on that lie one after another in memory, at most `n`.
@@ -66,7 +77,8 @@ void GatherRow(const ColumnReader& reader, const View& view, const Window* windo
   for (int64_t b = 0; b < n; ++b, out += bytes) {
     if (b + kPrefetchItems < n) {
       const Window& ahead = windows[b + kPrefetchItems];
-      __builtin_prefetch(reader.Row(ahead, 0));
+      reader.Prefetch(ahead, std::clamp(RowIndex(view, ahead), int64_t{0},
+                                        ahead.length - int64_t{1}));
     }
     const int64_t i = RowIndex(view, windows[b]);
     if (i >= 0 && i < windows[b].length) {
@@ -133,78 +145,77 @@ void GatherStacks(const ColumnReader& reader, const View& view, const Window* wi
   }
 }
 
-double Load(DType dtype, const uint8_t* data, int64_t i) {
-  if (dtype == DType::kFloat64) {
-    double value;
-    std::memcpy(&value, data + i * 8, 8);
-    return value;
-  }
-  float value;
-  std::memcpy(&value, data + i * 4, 4);
-  return static_cast<double>(value);
-}
-
-void Store(DType dtype, uint8_t* data, int64_t i, double value) {
-  if (dtype == DType::kFloat64) {
-    std::memcpy(data + i * 8, &value, 8);
-    return;
-  }
-  const auto narrow = static_cast<float>(value);
-  std::memcpy(data + i * 4, &narrow, 4);
-}
-
-// Sums in double, one element of the reward at a time. A scalar discount serves
-// every element of a vector reward.
+// Sums in double, one element of the reward at a time; R and D are the types of the
+// rewards and discounts. A scalar discount serves every element of a vector reward.
+template <class R, class D>
 class NStepSum {
  public:
   NStepSum(const StepStore& store, const View& view)
       : view_(view),
         is_return_(view.kind == View::Kind::kReturn),
-        reward_column_(store.columns()[Size(is_return_ ? view.column : view.discount)]),
-        discount_column_(store.columns()[Size(view.discount)]),
         rewards_(store, is_return_ ? view.column : view.discount),
         discounts_(store, view.discount),
-        size_(reward_column_.num_elements()),
-        discount_size_(discount_column_.num_elements()) {}
+        size_(rewards_.row_bytes() / static_cast<int64_t>(sizeof(R))),
+        discount_size_(discounts_.row_bytes() / static_cast<int64_t>(sizeof(D))) {}
 
-  void Run(const Window* windows, int64_t n, uint8_t* out) const {
+  void Run(const Window* windows, int64_t n, void* out) const {
+    auto* to = static_cast<R*>(out);
     for (int64_t b = 0; b < n; ++b) {
       if (b + kPrefetchItems < n) {
         const Window& ahead = windows[b + kPrefetchItems];
-        __builtin_prefetch(rewards_.Row(ahead, 0));
-        __builtin_prefetch(discounts_.Row(ahead, 0));
+        rewards_.Prefetch(ahead, ahead.length - 1);
+        discounts_.Prefetch(ahead, ahead.length - 1);
       }
       for (int64_t i = 0; i < size_; ++i) {
-        const double value = Element(windows[b], i);
-        Store(reward_column_.dtype, out, b * size_ + i, value);
+        *to++ = static_cast<R>(Element(windows[b], i));
       }
     }
   }
 
  private:
   double Element(const Window& window, int64_t i) const {
-    const int64_t discount_i = discount_size_ == 1 ? 0 : i;
     double sum = 0.0;
     double factor = 1.0;  // gamma^{t-1} prod_{j<t} d_j
-    for (int64_t t = 1; t < window.length; ++t) {
-      if (is_return_) {
-        sum += factor * Load(reward_column_.dtype, rewards_.Row(window, t), i);
+    for (int64_t t = 1; t < window.length;) {
+      const int64_t run = rewards_.Run(window, t, window.length - t);
+      const R* r = reinterpret_cast<const R*>(rewards_.Row(window, t)) + i;
+      const D* d = reinterpret_cast<const D*>(discounts_.Row(window, t));
+      if (discount_size_ > 1) d += i;
+      t += run;
+      for (int64_t k = 0; k < run; ++k, r += size_, d += discount_size_) {
+        sum += factor * static_cast<double>(*r);
+        factor *= view_.gamma * static_cast<double>(*d);
       }
-      factor *= view_.gamma *
-                Load(discount_column_.dtype, discounts_.Row(window, t), discount_i);
     }
     return is_return_ ? sum : factor;
   }
 
   const View& view_;
   const bool is_return_;
-  const Column& reward_column_;
-  const Column& discount_column_;
   const ColumnReader rewards_;
   const ColumnReader discounts_;
   const int64_t size_;
   const int64_t discount_size_;
 };
+
+void GatherNStep(const StepStore& store, const View& view, const Window* windows,
+                 int64_t n, void* out) {
+  const auto is_double = [&store](int64_t column) {
+    return store.columns()[Size(column)].dtype == DType::kFloat64;
+  };
+  const bool double_d = is_double(view.discount);
+  const bool double_r =
+      view.kind == View::Kind::kReturn ? is_double(view.column) : double_d;
+  if (double_r && double_d) {
+    NStepSum<double, double>(store, view).Run(windows, n, out);
+  } else if (double_r) {
+    NStepSum<double, float>(store, view).Run(windows, n, out);
+  } else if (double_d) {
+    NStepSum<float, double>(store, view).Run(windows, n, out);
+  } else {
+    NStepSum<float, float>(store, view).Run(windows, n, out);
+  }
+}
 
 void GatherMask(const View& view, const Window* windows, int64_t n, void* out) {
   auto* mask = static_cast<float*>(out);
@@ -274,7 +285,7 @@ void Gather(const StepStore& store, const View& view, const Window* windows, int
   auto* bytes = static_cast<uint8_t*>(out);
   if (view.kind == View::Kind::kMask) return GatherMask(view, windows, n, out);
   if (view.kind == View::Kind::kReturn || view.kind == View::Kind::kDiscount) {
-    return NStepSum(store, view).Run(windows, n, bytes);
+    return GatherNStep(store, view, windows, n, out);
   }
   const ColumnReader reader(store, view.column);
   if (view.stack > 0) return GatherStacks(reader, view, windows, n, bytes);

@@ -226,9 +226,7 @@ class Logger(abc.ABC):
         """Writes out what is held back; nothing may be written afterwards."""
 
 
-def write_all(
-    loggers: Iterable[Logger], kind: str, values: Mapping[str, Any]
-) -> None:
+def write_all(loggers: Iterable[Logger], kind: str, values: Mapping[str, Any]) -> None:
     """Writes one row to each of `loggers`."""
     for logger in loggers:
         logger.write(kind, values)

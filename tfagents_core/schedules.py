@@ -5,9 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def linear(
-    step: tf.Tensor, start: float, end: float, *, num_steps: float
-) -> tf.Tensor:
+def linear(step: tf.Tensor, start: float, end: float, *, num_steps: float) -> tf.Tensor:
     """From `start` at step 0 to `end` at `num_steps`, and `end` ever after.
 
     Args:

@@ -121,7 +121,7 @@ class D4PGLearner(learning.SGDLearner):
             num_sgd_steps_per_step=config.num_sgd_steps_per_step,
         )
 
-    def _update(self, sample: replay.Sample) -> dict[str, tf.Tensor]:
+    def _update(self, sample: replay.Sample) -> learning.Update:
         learning.update_periodically(
             self._target_variables,
             (*self._policy_variables, *self._critic_variables),
@@ -144,11 +144,13 @@ class D4PGLearner(learning.SGDLearner):
             mean_policy_loss = tf.reduce_mean(loss)  # []
         policy_gradients = tape.gradient(mean_policy_loss, self._policy_variables)
 
-        return {
-            "critic_loss": mean_critic_loss,
-            "policy_loss": mean_policy_loss,
-            "value": tf.reduce_mean(value),
-            "td_error": tf.reduce_mean(tf.abs(critic.td_error)),
-            "critic_gradient_norm": self._critic_optimizer.apply(critic_gradients),
-            "policy_gradient_norm": self._policy_optimizer.apply(policy_gradients),
-        }
+        return learning.Update(
+            {
+                "critic_loss": mean_critic_loss,
+                "policy_loss": mean_policy_loss,
+                "value": tf.reduce_mean(value),
+                "td_error": tf.reduce_mean(tf.abs(critic.td_error)),
+                "critic_gradient_norm": self._critic_optimizer.apply(critic_gradients),
+                "policy_gradient_norm": self._policy_optimizer.apply(policy_gradients),
+            }
+        )

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import tensorflow as tf
 
 from tfagents_core import learning, losses, replay, schedules
@@ -94,7 +93,7 @@ class DQNLearner(learning.SGDLearner):
             num_sgd_steps_per_step=config.num_sgd_steps_per_step,
         )
 
-    def _update(self, sample: replay.Sample) -> dict[str, tf.Tensor]:
+    def _update(self, sample: replay.Sample) -> learning.Update:
         config = self._config
         learning.update_periodically(
             self._target_variables,
@@ -122,18 +121,11 @@ class DQNLearner(learning.SGDLearner):
         gradients = tape.gradient(loss, self._online_variables)
         norm = self._optimizer.apply(gradients)
 
-        priorities = tf.abs(td.td_error) + config.priority_epsilon  # [B]
-        if self._table is not None:
-            tf.numpy_function(
-                self._update_priorities, [sample.info.key, priorities], []
-            )
-        return {
+        metrics = {
             "loss": loss,
             "td_error": tf.reduce_mean(tf.abs(td.td_error)),
             "gradient_norm": norm,
             "importance_exponent": beta,
         }
-
-    def _update_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
-        assert self._table is not None
-        self._table.update_priorities(keys, priorities.astype(np.float64))
+        priorities = tf.abs(td.td_error) + config.priority_epsilon  # [B]
+        return learning.Update(metrics, priorities)

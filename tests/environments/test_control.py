@@ -62,6 +62,7 @@ def test_a_tasks_own_end_stops_bootstrapping():
     environment = _make("lqr:lqr_2_1")
     environment.reset()
     environment.physics.set_state(np.zeros(4))  # At rest: the task is solved.
+    environment.physics.forward()
     timestep = environment.step(np.zeros(1, np.float32))
     assert timestep.last()
     assert timestep.discount == 0
@@ -85,6 +86,12 @@ def test_an_unknown_task_names_the_nearest():
         environments.EnvironmentIdError, match="did you mean 'cartpole:swingup'"
     ):
         _make("cartpole:swingip")
+
+
+def test_a_task_that_needs_a_renderer_says_so_where_there_is_none(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "disable")
+    with pytest.raises(environments.EnvironmentIdError, match="MUJOCO_GL=egl"):
+        _make("quadruped:escape")
 
 
 def test_ids_are_listed():

@@ -129,6 +129,24 @@ def test_closing_shows_the_last_state_once(clock):
     assert stream.getvalue().count("\n") == 1
 
 
+@pytest.mark.parametrize("kind", [console.LinesProgress, console.LiveProgress])
+def test_a_run_that_never_began_shows_nothing(clock, kind):
+    stream = _Terminal()
+    with kind(1_000, stream, title="d4pg on x", clock=clock):
+        clock.now += 100
+    assert stream.getvalue() == ""
+
+
+def test_the_title_stands_above_the_first_line(clock):
+    progress, stream = _lines(clock, title="d4pg on x")
+    progress.evaluation(1, 0.0)
+    progress.evaluation(2, 0.0)
+    assert [line[:9] for line in stream.getvalue().splitlines()] == [
+        "d4pg on x",
+        *["evaluatio"] * 2,
+    ]
+
+
 def test_the_stream_decides_what_is_made():
     assert isinstance(loggers.make_progress(10, io.StringIO()), console.LinesProgress)
     with loggers.make_progress(10, _Terminal()) as progress:

@@ -22,9 +22,7 @@ def make_batch() -> dict[str, tf.Tensor]:
 
 def test_dpg_gives_the_values_computed_by_hand() -> None:
     # Half the squared length of each slope: (9 + 16) / 2, 0.25 / 2, 0.
-    np.testing.assert_allclose(
-        losses.dpg(**make_batch()), [12.5, 0.125, 0], rtol=1e-6
-    )
+    np.testing.assert_allclose(losses.dpg(**make_batch()), [12.5, 0.125, 0], rtol=1e-6)
 
 
 def test_dpgs_gradient_in_the_action_is_minus_the_slope_of_the_value() -> None:

@@ -136,16 +136,14 @@ def test_huber_and_its_slope_by_hand(
     gradient = helpers.gradients(
         lambda x: losses.huber(x, delta), {"x": tf.constant(x, tf.float32)}
     )["x"]
-    assert value == pytest.approx(expected)
-    assert gradient == pytest.approx(slope)
+    np.testing.assert_allclose(value, expected)
+    np.testing.assert_allclose(gradient, slope)
 
 
 def test_huber_agrees_with_trfl() -> None:
     trfl = pytest.importorskip("trfl")
     x = tf.linspace(-3.0, 3.0, 25)
-    np.testing.assert_allclose(
-        losses.huber(x, 1.5), trfl.huber_loss(x, 1.5), rtol=1e-6
-    )
+    np.testing.assert_allclose(losses.huber(x, 1.5), trfl.huber_loss(x, 1.5), rtol=1e-6)
 
 
 def test_huber_keeps_any_shape() -> None:
@@ -156,7 +154,9 @@ def test_select_takes_one_value_a_row_and_sends_it_the_gradient() -> None:
     q, a = floats([1, 2, 3], [4, 5, 6]), tf.constant([2, 0])
     np.testing.assert_array_equal(losses.select(q, a), [3, 4])
     gradient = helpers.gradients(lambda q: losses.select(q, a), {"q": q})["q"]
-    np.testing.assert_array_equal(tf.convert_to_tensor(gradient), [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(
+        tf.convert_to_tensor(gradient), [[0, 0, 1], [1, 0, 0]]
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,12 @@ def summaries() -> dict[str, str]:
     entries = metadata.entry_points(group="tfagents_core.agents")
     modules = {entry.name: (entry.module, entry.attr) for entry in entries}
     return {
-        name: _summary_in(*modules[name]) or registry.find(name).summary
+        name: find_summary(*modules[name]) or registry.find(name).summary
         for name in registry.names()
     }
 
 
-def _summary_in(module: str, class_name: str) -> str | None:
+def find_summary(module: str, class_name: str) -> str | None:
     """The `summary` of a class in `module`, or in where `module` imports it from."""
     spec = _find_spec(module)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
@@ -40,7 +40,7 @@ def _summary_in(module: str, class_name: str) -> str | None:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imported = {alias.asname or alias.name: alias.name for alias in node.names}
             if class_name in imported:
-                return _summary_in(node.module, imported[class_name])
+                return find_summary(node.module, imported[class_name])
     return None
 
 

@@ -80,7 +80,8 @@ def run(argv: Sequence[str] | None) -> int:
     except (click.ClickException, OSError) as error:
         if options.traceback:
             traceback.print_exception(error)
-        click.echo(f"Error: {_sentence(error)}", err=True)
+        prefix = "" if isinstance(error, errors.StoppedError) else "Error: "
+        click.echo(f"{prefix}{_sentence(error)}", err=True)
         return error.exit_code if isinstance(error, click.ClickException) else 1
     return code if isinstance(code, int) else 0
 

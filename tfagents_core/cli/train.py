@@ -181,6 +181,8 @@ def _run(config: experiments.ExperimentConfig) -> experiments.Result:
     except experiments.RunError as error:
         raise errors.RunFailedError(str(error)) from error
     except KeyboardInterrupt as error:
+        if not reports.holds_run(config.run_dir):
+            raise
         raise errors.StoppedError(
             f"Interrupted: what was written until then is in {config.run_dir}."
         ) from error

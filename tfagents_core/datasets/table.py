@@ -40,13 +40,17 @@ def from_table(
     columns = tree.flatten(structure)
 
     def draw() -> list[np.ndarray]:
-        return tree.flatten(table.sample(batch_size, timeout=timeout_s))
+        arrays: list[np.ndarray] = tree.flatten(
+            table.sample(batch_size, timeout=timeout_s)
+        )
+        return arrays
 
     def sample(_: tf.Tensor) -> replay.Sample:
         tensors = tf.numpy_function(draw, [], [column.dtype for column in columns])
         for tensor, column in zip(tensors, columns, strict=True):
             tensor.set_shape((batch_size, *column.shape))
-        return tree.unflatten_as(structure, tensors)
+        batch: replay.Sample = tree.unflatten_as(structure, tensors)
+        return batch
 
     dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(sample)
     if prefetch:

@@ -40,6 +40,10 @@ _MODEL_SEED = 0
 # The bound that MuJoCo gives to an actuator without limits (lqr has these).
 _UNLIMITED = 1e10
 
+# This task hands its terrain to the renderer at each reset, and fails without one.
+_NEEDS_RENDERER = "quadruped:escape"
+_NO_RENDERER = ("disable", "disabled", "off", "false", "0")  # As dm_control reads it.
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -107,12 +111,18 @@ def load(
     """Makes the suite's `DOMAIN:TASK`.
 
     Raises:
-      errors.EnvironmentIdError: if there is no such task.
+      errors.EnvironmentIdError: if there is no such task, or it needs a renderer and
+        there is none.
     """
     del evaluation  # The same task either way.
     if task not in list_tasks():
         raise errors.EnvironmentIdError(
             f"Unknown control task {task!r}: {errors.did_you_mean(task, list_tasks())}"
+        )
+    if task == _NEEDS_RENDERER and os.environ.get("MUJOCO_GL") in _NO_RENDERER:
+        raise errors.EnvironmentIdError(
+            f"The control task {task!r} needs a renderer: set MUJOCO_GL=egl (or osmesa) "
+            "before starting."
         )
     domain_name, task_name = task.split(":")
     environment = ControlEnvironment(

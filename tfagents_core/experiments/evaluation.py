@@ -47,9 +47,7 @@ def run_episodes(
         The episodes, ordered by environment and then by time.
     """
     size = len(environments_)
-    wanted = [
-        num_episodes // size + (k < num_episodes % size) for k in range(size)
-    ]
+    wanted = [num_episodes // size + (k < num_episodes % size) for k in range(size)]
     played: list[list[types.Episode]] = [[] for _ in range(size)]
     loop = environment_loop.EnvironmentLoop(environments_, actor)
     while any(len(p) < w for p, w in zip(played, wanted, strict=True)):

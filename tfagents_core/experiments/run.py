@@ -17,6 +17,7 @@ from tfagents_core import (
     counting,
     environment_loop,
     environments,
+    learning,
     loggers,
     replay,
     seeds,
@@ -135,6 +136,9 @@ class InlineExperiment:
         Returns:
             The training episodes that ended, and the last learner step's scalars if
             there was one.
+
+        Raises:
+            RunError: learning broke down.
         """
         steps, episodes = self._loop.step()
         self.counters.num_actor_steps += steps
@@ -142,7 +146,10 @@ class InlineExperiment:
         metrics: Mapping[str, Any] = {}
         with self.stopwatch.measure("learn"):
             while self.learner.can_step():
-                metrics = self.learner.step()
+                try:
+                    metrics = self.learner.step()
+                except learning.NotFiniteError as error:
+                    raise experiment_config.RunError(str(error)) from error
                 self.counters.num_learner_steps += self.learner.num_sgd_steps_per_step
         return episodes, metrics
 
@@ -227,16 +234,8 @@ class _Reporter:
             )
 
     def learner(self, metrics: Mapping[str, Any]) -> None:
-        """Reports a learner step; raises RunError if one of its figures is none."""
-        values = {name: float(value) for name, value in metrics.items()}
-        for name, value in values.items():
-            if not np.isfinite(value):
-                raise experiment_config.RunError(
-                    f"The learner's {name} became {value} at learner step "
-                    f"{self._counters.num_learner_steps:,}; a smaller learning rate "
-                    "may help."
-                )
-        self._write("learner", values)
+        """Reports a learner step."""
+        self._write("learner", {k: float(v) for k, v in metrics.items()})
 
     def _write(self, kind: str, values: Mapping[str, Any]) -> None:
         row = {

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfagents_core import core, replay
+
+
+class NotFiniteError(ArithmeticError):
+    """A figure of a learner step became NaN or infinite; the message says which."""
+
+
+class Update(NamedTuple):
+    """What one SGD step gives back.
+
+    Attributes:
+        metrics: scalars worth logging; all of them must stay finite.
+        priorities: `[B]` float, what the batch's items are to be drawn by from now
+            on; None to leave the table as it is.
+    """
+
+    metrics: dict[str, tf.Tensor]
+    priorities: tf.Tensor | None = None
 
 
 class SGDLearner(core.Learner):
@@ -22,7 +40,8 @@ class SGDLearner(core.Learner):
         variables: every variable a resumed run needs, as groups by name; `"policy"`
             is the group that actors ask for.
         batch_size: items in an element of the dataset.
-        table: what `can_step` asks; None if the dataset is always ready.
+        table: what `can_step` asks and where priorities go; None if the dataset is
+            always ready and knows no priorities.
         num_sgd_steps_per_step: SGD steps that one `step` takes.
     """
 
@@ -46,24 +65,47 @@ class SGDLearner(core.Learner):
         self.num_sgd_steps_per_step = num_sgd_steps_per_step
 
     @abc.abstractmethod
-    def _update(self, sample: replay.Sample) -> dict[str, tf.Tensor]:
-        """One SGD step on one batch; returns scalars worth logging."""
+    def _update(self, sample: replay.Sample) -> Update:
+        """One SGD step on one batch."""
 
     def can_step(self) -> bool:
         """Whether the table would give a step's batches now."""
         return self._table is None or self._table.can_sample(self._num_items)
 
     def step(self) -> Mapping[str, tf.Tensor]:
-        """Takes `num_sgd_steps_per_step` SGD steps; returns the last one's scalars."""
-        metrics: Mapping[str, tf.Tensor] = self._step()
-        return metrics
+        """Takes `num_sgd_steps_per_step` SGD steps; returns the last one's scalars.
 
-    @tf.function
-    def _step(self) -> dict[str, tf.Tensor]:
+        Raises:
+            NotFiniteError: a scalar is NaN or infinite.
+        """
+        metrics, is_finite = self._step()
+        if not is_finite:
+            figures = ", ".join(f"{k} {float(v):g}" for k, v in metrics.items())
+            raise NotFiniteError(
+                f"Learning broke down at learner step {int(self._num_learner_steps):,}"
+                f" ({figures}); a smaller learning rate may help."
+            )
+        return metrics  # type: ignore[no-any-return]
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def _step(self) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        is_finite = tf.constant(True)
         for _ in range(self.num_sgd_steps_per_step):
-            metrics = self._update(next(self._iterator))
+            sample = next(self._iterator)
+            metrics, priorities = self._update(sample)
             self._num_learner_steps.assign_add(1)
-        return metrics
+            scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
+            is_finite &= tf.reduce_all(tf.math.is_finite(scalars))
+            if priorities is not None and self._table is not None:
+                tf.numpy_function(
+                    self._update_priorities, [sample.info.key, priorities], []
+                )
+        return metrics, is_finite
+
+    def _update_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
+        assert self._table is not None
+        if np.isfinite(priorities).all():  # Else `step` will say so.
+            self._table.update_priorities(keys, priorities.astype(np.float64))
 
     def get_variables(self, names: Sequence[str]) -> list[list[np.ndarray]]:
         """The present values of the groups `names`.

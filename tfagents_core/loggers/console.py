@@ -103,8 +103,8 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._draw_evaluation()
 
     def close(self) -> None:
-        """Shows the last state and leaves it there; closing twice is harmless."""
-        if self._closed:
+        """Shows the last state, if any, and leaves it there; once is enough."""
+        if self._closed or self._rates.is_empty:
             return
         self._closed = True
         self._rates.add(self._clock(), self._num_actor_steps, self._num_learner_steps)
@@ -180,8 +180,7 @@ class LinesProgress(Progress):
         super().__init__(
             total_steps, stream, period_s=_LINES_PERIOD_S, title=title, clock=clock
         )
-        if title:
-            self._print(title)
+        self._heading = title
 
     def _draw(self) -> None:
         if self._rates.per_second() is None:
@@ -198,6 +197,9 @@ class LinesProgress(Progress):
         self._print(f"evaluation: return {self._evaluation_text()}")
 
     def _print(self, line: str) -> None:
+        if self._heading:
+            print(self._heading, file=self._stream)
+            self._heading = ""
         print(line, file=self._stream, flush=True)
 
 
@@ -219,7 +221,6 @@ class LiveProgress(Progress):
         self._live = live.Live(
             console=rich_console.Console(file=stream), auto_refresh=False
         )
-        self._live.start()
 
     def close(self) -> None:
         """Leaves the last display standing and gives the terminal back."""
@@ -227,6 +228,7 @@ class LiveProgress(Progress):
         self._live.stop()
 
     def _draw(self) -> None:
+        self._live.start()  # Once: a run that is refused leaves the terminal alone.
         self._live.update(self._render(), refresh=True)
 
     def _draw_evaluation(self) -> None:

@@ -18,6 +18,11 @@ class SlidingRates:
         self._window_s = window_s
         self._samples: collections.deque[tuple[float, int, int]] = collections.deque()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been added yet."""
+        return not self._samples
+
     def add(self, now_s: float, num_actor_steps: int, num_learner_steps: int) -> None:
         """Takes the counters as they stand at the time `now_s`, in seconds."""
         self._samples.append((now_s, num_actor_steps, num_learner_steps))

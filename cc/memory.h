@@ -1,0 +1,43 @@
+// Aligned memory, in huge pages where there is much of it.
+#ifndef TFAGENTS_CORE_CC_MEMORY_H_
+#define TFAGENTS_CORE_CC_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace tfa {
+
+inline constexpr int64_t kHugePageBytes = int64_t{2} << 20;
+
+// Uninitialised memory, aligned to 64 bytes; null when there is none. From 2 MiB on
+// it is aligned to 2 MiB and the system is asked for huge pages: rows are read at
+// random, and with pages of 4 KiB every read would miss the address cache too.
+void* AllocateAligned(int64_t bytes);
+
+// Frees what `AllocateAligned` gave, or null.
+void FreeAligned(void* memory);
+
+// `AllocateAligned` for standard containers.
+template <class T>
+struct AlignedAllocator {
+  using value_type = T;
+
+  AlignedAllocator() = default;
+  template <class U>
+  AlignedAllocator(const AlignedAllocator<U>&) {}  // NOLINT: rebinding
+
+  T* allocate(size_t n) {
+    void* const memory = AllocateAligned(static_cast<int64_t>(n * sizeof(T)));
+    if (memory == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, size_t) { FreeAligned(memory); }
+
+  friend bool operator==(AlignedAllocator, AlignedAllocator) { return true; }
+  friend bool operator!=(AlignedAllocator, AlignedAllocator) { return false; }
+};
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_MEMORY_H_

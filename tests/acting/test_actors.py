@@ -1,0 +1,162 @@
+"""The feed-forward actor: what its policy is given, and who is told what it saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dm_env
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfagents_core import acting, core
+
+NUM_ENVIRONMENTS = 3
+OBSERVATION = np.zeros((NUM_ENVIRONMENTS, 2), np.float32)
+
+
+class RecordingAdder(core.Adder):
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def add_first(self, timestep: dm_env.TimeStep) -> None:
+        self.calls.append(("add_first", timestep))
+
+    def add(
+        self, action: Any, next_timestep: dm_env.TimeStep, extras: Any = ()
+    ) -> None:
+        self.calls.append(("add", action, next_timestep, extras))
+
+
+def uniform_policy(
+    observation: tf.Tensor, seed: tf.Tensor, num_steps: tf.Tensor
+) -> tf.Tensor:
+    return tf.random.stateless_uniform([tf.shape(observation)[0]], seed)
+
+
+def act(actor: core.Actor, times: int) -> np.ndarray:
+    return np.stack([actor.select_action(OBSERVATION) for _ in range(times)])
+
+
+def test_actions_are_the_policys_for_these_observations() -> None:
+    actor = acting.FeedForwardActor(
+        lambda observation, seed, num_steps: 2 * observation, seed=0
+    )
+    observation = np.array([[1, 2], [3, 4]], np.float32)
+    action = actor.select_action(observation)
+    assert isinstance(action, np.ndarray)
+    np.testing.assert_array_equal(action, [[2, 4], [6, 8]])
+
+
+def test_observations_and_actions_may_be_nested() -> None:
+    actor = acting.FeedForwardActor(
+        lambda observation, seed, num_steps: {"move": (observation["a"] + 1,)}, seed=0
+    )
+    action = actor.select_action({"a": np.ones(2, np.float32), "b": np.zeros((2, 5))})
+    np.testing.assert_array_equal(action["move"][0], [2, 2])
+
+
+def test_the_policy_gets_a_new_seed_at_every_call() -> None:
+    actor = acting.FeedForwardActor(
+        lambda observation, seed, num_steps: tf.identity(seed), seed=5
+    )
+    seeds = {tuple(seed) for seed in act(actor, 50)}
+    assert len(seeds) == 50
+
+
+def test_actors_of_other_seeds_give_their_policies_other_seeds() -> None:
+    seeds = set()
+    for seed in range(20):
+        actor = acting.FeedForwardActor(
+            lambda observation, seed, num_steps: tf.identity(seed), seed=seed
+        )
+        seeds.add(tuple(actor.select_action(OBSERVATION)))
+    assert len(seeds) == 20
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1, 2**63])
+def test_an_actor_is_reproducible_from_its_seed(seed: int) -> None:
+    first, same, other = (
+        act(acting.FeedForwardActor(uniform_policy, seed=s), 5)
+        for s in (seed, seed, seed + 1)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+    assert len(np.unique(first)) == first.size
+
+
+def test_the_policy_is_told_the_environment_steps_before_its_call() -> None:
+    actor = acting.FeedForwardActor(
+        lambda observation, seed, num_steps: num_steps, seed=0
+    )
+    np.testing.assert_array_equal(
+        act(actor, 4), [0, NUM_ENVIRONMENTS, 2 * NUM_ENVIRONMENTS, 3 * NUM_ENVIRONMENTS]
+    )
+
+
+def test_the_policy_is_compiled_once() -> None:
+    num_traces = 0
+
+    def policy(
+        observation: tf.Tensor, seed: tf.Tensor, num_steps: tf.Tensor
+    ) -> tf.Tensor:
+        nonlocal num_traces
+        num_traces += 1  # Python runs only while TensorFlow traces.
+        return observation
+
+    act(acting.FeedForwardActor(policy, seed=0), 10)
+    assert num_traces == 1
+
+
+def test_the_policys_variables_may_change_between_calls() -> None:
+    variable = tf.Variable(1.0)
+    actor = acting.FeedForwardActor(
+        lambda observation, seed, num_steps: variable + observation[:, 0], seed=0
+    )
+    before = actor.select_action(OBSERVATION)
+    variable.assign(7.0)
+    after = actor.select_action(OBSERVATION)
+    np.testing.assert_array_equal(before, np.full(NUM_ENVIRONMENTS, 1))
+    np.testing.assert_array_equal(after, np.full(NUM_ENVIRONMENTS, 7))
+
+
+def test_the_adder_gets_first_and_next_timesteps_as_they_are() -> None:
+    adder = RecordingAdder()
+    actor = acting.FeedForwardActor(uniform_policy, seed=0, adder=adder)
+    first, following = dm_env.restart(OBSERVATION), dm_env.transition(1.0, OBSERVATION)
+
+    actor.observe_first(first)
+    action = actor.select_action(first.observation)
+    actor.observe(action, following)
+
+    (name, given_first), (other_name, given_action, given_next, extras) = adder.calls
+    assert (name, other_name, extras) == ("add_first", "add", ())
+    assert given_first is first
+    assert given_action is action
+    assert given_next is following
+
+
+def test_an_actor_nobody_learns_from_needs_no_adder() -> None:
+    actor = acting.FeedForwardActor(uniform_policy, seed=0)
+    actor.observe_first(dm_env.restart(OBSERVATION))
+    action = actor.select_action(OBSERVATION)
+    actor.observe(action, dm_env.termination(0.0, OBSERVATION))
+    actor.update()
+    assert action.shape == (NUM_ENVIRONMENTS,)
+
+
+def test_update_asks_the_variable_client() -> None:
+    class Source(core.VariableSource):
+        def get_variables(self, names: Any) -> list[list[np.ndarray]]:
+            return [[np.float32(9)] for _ in names]
+
+    variable = tf.Variable(0.0)
+    client = acting.VariableClient(Source(), {"policy": [variable]}, update_period=2)
+    actor = acting.FeedForwardActor(uniform_policy, seed=0, variable_client=client)
+    values = []
+    for _ in range(2):
+        actor.update()
+        values.append(float(variable))
+    assert values == [0, 9]
