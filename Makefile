@@ -4,7 +4,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc)
-RUN := CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=2
 
 .PHONY: help setup demo test lint types test-cc test-py results benchmarks clean
 
@@ -22,7 +21,7 @@ setup: .venv/installed ## Creates .venv and installs everything into it.
 
 demo: setup ## Trains D4PG to balance a pole and draws its learning curve (minutes).
 	rm -rf demo
-	$(RUN) $(BIN)/tfagents train d4pg control:cartpole:balance --steps 50_000 \
+	$(BIN)/tfagents train d4pg control:cartpole:balance --steps 50_000 \
 	    --envs-per-actor 4 --eval-every 5_000 --run-dir demo
 	$(BIN)/tfagents plot demo --output demo/curves.png
 
@@ -46,14 +45,14 @@ test-cc: setup
 	$(BIN)/ctest --test-dir build/tests --output-on-failure --no-tests=ignore
 
 test-py: setup
-	$(RUN) $(BIN)/python -P -m pytest -q
+	$(BIN)/python -P -m pytest -q
 
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
-	$(RUN) $(BIN)/python -m benchmarks.results
+	$(BIN)/python -m benchmarks.results
 
 benchmarks: setup ## Measures speed on this machine.
-	$(RUN) $(BIN)/python -m benchmarks.training_speed
-	$(RUN) $(BIN)/python -m benchmarks.atari_replay
+	$(BIN)/python -m benchmarks.training_speed
+	$(BIN)/python -m benchmarks.atari_replay
 
 clean: ## Removes what was built, but not your runs.
 	rm -rf build .venv demo *.egg-info

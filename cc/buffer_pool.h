@@ -39,7 +39,7 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
   BufferPool() = default;
   void Return(void* data, size_t capacity);
 
-  mutable std::mutex mutex_;  // guards all below
+  mutable std::mutex mutex_;                             // guards all below
   std::unordered_map<size_t, std::vector<void*>> idle_;  // by capacity
   int64_t bytes_allocated_ = 0;
   int64_t bytes_idle_ = 0;

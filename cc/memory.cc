@@ -14,7 +14,8 @@ void* AllocateAligned(int64_t bytes) {
   const int64_t rounded = (bytes + kLine - 1) / kLine * kLine;
   const auto size = static_cast<size_t>(rounded > 0 ? rounded : kLine);
   void* memory = nullptr;
-  if (posix_memalign(&memory, static_cast<size_t>(alignment), size) != 0) return nullptr;
+  if (posix_memalign(&memory, static_cast<size_t>(alignment), size) != 0)
+    return nullptr;
 #ifdef MADV_HUGEPAGE
   // Advice only: where it is refused, the pages are small.
   if (bytes >= kHugePageBytes) madvise(memory, size, MADV_HUGEPAGE);

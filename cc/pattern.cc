@@ -8,8 +8,8 @@ namespace tfa {
 Status Pattern::Validate() const {
   if (length < 1 || length > (int64_t{1} << 30)) {
     return InvalidArgumentError(
-        std::string(kind == Kind::kNStep ? "NStep's n" : "a pattern's length") + " is " +
-        std::to_string(length) + "; it must be in [1, 2^30]");
+        std::string(kind == Kind::kNStep ? "NStep's n" : "a pattern's length") +
+        " is " + std::to_string(length) + "; it must be in [1, 2^30]");
   }
   if (kind == Kind::kSequence && period < 1) {
     return InvalidArgumentError("a sequence's period is " + std::to_string(period) +
@@ -18,9 +18,7 @@ Status Pattern::Validate() const {
   return OkStatus();
 }
 
-int64_t Pattern::max_rows() const {
-  return kind == Kind::kNStep ? length + 1 : length;
-}
+int64_t Pattern::max_rows() const { return kind == Kind::kNStep ? length + 1 : length; }
 
 int64_t Pattern::max_items() const { return kind == Kind::kNStep ? length : 1; }
 

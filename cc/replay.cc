@@ -206,8 +206,7 @@ Status Replay::Sample(int64_t table, int64_t n, double beta, const SampleArrays&
     TFA_RETURN_IF_ERROR(CheckOpen());
     if (source.CanSample(n)) break;
     TFA_RETURN_IF_ERROR(source.CheckBatch(n, 0));
-    TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" +
-                                  source.options().name +
+    TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" + source.options().name +
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
   }

@@ -49,9 +49,7 @@ class Replay {
   const std::vector<Column>& columns() const { return store_->columns(); }
   int64_t num_streams() const { return store_->options().num_streams; }
   int64_t num_tables() const { return static_cast<int64_t>(tables_.size()); }
-  const TableOptions& table_options(int64_t table) const {
-    return At(table).options();
-  }
+  const TableOptions& table_options(int64_t table) const { return At(table).options(); }
 
   // Appends one row to each of `n` streams and makes the items that arise, once
   // every table may take its own; `columns[c]` is column c of all n rows.
@@ -115,8 +113,8 @@ class Replay {
   std::vector<std::unique_ptr<Table>> tables_;
 
   // Scratch of Append.
-  std::vector<int64_t> num_items_;   // by table
-  std::vector<int64_t> last_seen_;   // by stream: the append that had it last
+  std::vector<int64_t> num_items_;  // by table
+  std::vector<int64_t> last_seen_;  // by stream: the append that had it last
   std::vector<PatternItem> items_;
   int64_t num_appends_ = 0;
 };

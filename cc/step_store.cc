@@ -65,8 +65,8 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Create(std::vector<Column> colum
     }
   }
   if (options.num_streams < 1) {
-    return InvalidArgumentError("num_streams is " + std::to_string(options.num_streams) +
-                                "; it must be >= 1");
+    return InvalidArgumentError(
+        "num_streams is " + std::to_string(options.num_streams) + "; it must be >= 1");
   }
   int64_t rows = options.segment_rows;
   if (rows == 0) rows = ChooseSegmentRows(columns);

@@ -35,8 +35,9 @@ struct RowFlags {
 // column's rows one after another (a column starts on a 64-byte line), then each
 // row's index within its episode. The segments of a stream are linked. A segment
 // lives while anyone counts on it: its stream (which keeps the newest
-// `history_rows + stack_rows` rows), items (`Ref`), gathers in progress (`Pin`); then it goes to
-// a free list and is used again, so the memory is that of the fullest moment.
+// `history_rows + stack_rows` rows), items (`Ref`), gathers in progress (`Pin`); then
+// it goes to a free list and is used again, so the memory is that of the fullest
+// moment.
 //
 // Append, Ref, Unref: O(rows touched / segment_rows). Row access: O(1) within a
 // segment.

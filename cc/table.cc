@@ -145,9 +145,8 @@ Status Table::CheckKeys(const int64_t* keys, int64_t n) const {
   for (int64_t i = 0; i < n; ++i) {
     if (keys[i] >= 0 && (keys[i] & kSlotMask) < num_slots) continue;
     return InvalidArgumentError("key " + std::to_string(keys[i]) + " at index " +
-                                std::to_string(i) +
-                                " was never given out by table '" + options_.name +
-                                "'; pass the keys of its samples");
+                                std::to_string(i) + " was never given out by table '" +
+                                options_.name + "'; pass the keys of its samples");
   }
   return OkStatus();
 }

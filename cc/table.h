@@ -65,8 +65,8 @@ struct SampleArrays {
 // Not thread-safe: the replay's mutex guards it. Borrows the step store.
 class Table {
  public:
-  static StatusOr<std::unique_ptr<Table>> Create(TableOptions options,
-                                                 StepStore* store, uint64_t seed);
+  static StatusOr<std::unique_ptr<Table>> Create(TableOptions options, StepStore* store,
+                                                 uint64_t seed);
 
   const TableOptions& options() const { return options_; }
   const RateLimiter& rate_limiter() const { return limiter_; }
@@ -138,9 +138,9 @@ class Table {
 
   std::vector<Item, AlignedAllocator<Item>> items_;  // by slot
   std::vector<int64_t> free_slots_;
-  std::vector<int64_t> slots_;       // scratch of Draw and UpdatePriorities
-  std::vector<double> priorities_;   // scratch of UpdatePriorities
-  int64_t draws_left_ = 0;           // while max_times_sampled > 0
+  std::vector<int64_t> slots_;      // scratch of Draw and UpdatePriorities
+  std::vector<double> priorities_;  // scratch of UpdatePriorities
+  int64_t draws_left_ = 0;          // while max_times_sampled > 0
   int64_t num_stale_updates_ = 0;
   double max_priority_ = 1.0;
 };

@@ -21,12 +21,14 @@ def check_positive(config: Any, *names: str) -> None:
 
 
 def check_within(config: Any, low: float, high: float, *names: str) -> None:
-    """Raises ValueError unless each named field lies in `[low, high]`."""
+    """Raises ValueError unless each named field is finite and in `[low, high]`."""
     for name in names:
         value = getattr(config, name)
-        if not low <= value <= high:
+        if not (low <= value <= high and math.isfinite(value)):
             wanted = (
-                f"at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
+                f"finite and at least {low:g}"
+                if high == math.inf
+                else f"in [{low:g}, {high:g}]"
             )
             raise ValueError(f"{name} must be {wanted}, not {value}.")
 

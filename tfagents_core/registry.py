@@ -29,6 +29,11 @@ def check(name: str) -> None:
         ValueError: there is no such agent.
     """
     known = names()
+    if not known:
+        raise ValueError(
+            f"Unknown agent {name!r}: no agents are installed; pip install "
+            "'tfagents-core[tf]' brings ours."
+        )
     if name not in known:
         raise ValueError(f"Unknown agent {name!r}: {errors.did_you_mean(name, known)}")
 

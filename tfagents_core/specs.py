@@ -21,6 +21,7 @@ __all__ = [
     "DiscreteArray",
     "EnvironmentSpec",
     "StackedArray",
+    "describe",
     "make_environment_spec",
     "zeros",
 ]
@@ -87,3 +88,17 @@ def make_environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
 def zeros(spec: Any) -> Any:
     """Zero-filled NumPy arrays of the nested structure `spec` describes."""
     return tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), spec)
+
+
+def describe(spec: Any) -> str:
+    """A nested spec in a few words, for an error."""
+    if isinstance(spec, DiscreteArray):
+        return f"{spec.num_values} discrete actions"
+    if isinstance(spec, Array):
+        bounds = (
+            f" in [{np.min(spec.minimum):g}, {np.max(spec.maximum):g}]"
+            if isinstance(spec, BoundedArray)
+            else ""
+        )
+        return f"an array of shape {spec.shape}, {spec.dtype}{bounds}"
+    return f"a structure of {len(tree.flatten(spec))} arrays"

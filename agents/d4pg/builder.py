@@ -29,22 +29,25 @@ class D4PGBuilder(core.Builder[d4pg_config.D4PGConfig, networks.D4PGNetworks]):
         Raises:
             ValueError: one sentence that says what does not fit.
         """
-        if not spec.is_continuous:
+        if not spec.is_continuous or len(spec.actions.shape) != 1:
             raise ValueError(
-                "d4pg needs continuous actions, and this environment's are "
-                f"{spec.actions}; for discrete actions there is dqn."
+                "d4pg needs one vector of continuous actions, and this environment "
+                f"has {specs.describe(spec.actions)}; for discrete actions there is "
+                "dqn."
             )
         bounds = spec.actions
         if not (np.all(bounds.minimum == -1) and np.all(bounds.maximum == 1)):
             raise ValueError(
-                f"d4pg needs actions in [-1, 1], not {bounds}; wrap the environment "
-                "in environments.wrappers.CanonicalActions."
+                f"d4pg needs actions in [-1, 1], and this environment has "
+                f"{specs.describe(bounds)}; wrap it in "
+                "environments.wrappers.CanonicalActions."
             )
         observation = spec.observations
         if not isinstance(observation, specs.Array) or len(observation.shape) != 1:
             raise ValueError(
-                f"d4pg needs observations that are one vector, not {observation}; "
-                "wrap the environment in environments.wrappers.ConcatObservation."
+                "d4pg needs observations that are one vector, and this environment's are "
+                f"{specs.describe(observation)}; wrap it in "
+                "environments.wrappers.ConcatObservation."
             )
 
     def make_networks(

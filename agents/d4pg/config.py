@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from tfagents_core import checks
 
@@ -79,8 +80,8 @@ class D4PGConfig:
         checks.check_within(self, 0, float("inf"), "sigma")
         if self.num_atoms < 2:
             raise ValueError(f"num_atoms must be at least 2, not {self.num_atoms}.")
-        if not self.vmin < self.vmax:
+        if not -math.inf < self.vmin < self.vmax < math.inf:
             raise ValueError(
-                f"vmin must be less than vmax, but {self.vmin} is not less than "
-                f"{self.vmax}."
+                "vmin must be less than vmax, and both finite, but they are "
+                f"{self.vmin} and {self.vmax}."
             )

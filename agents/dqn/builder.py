@@ -34,13 +34,14 @@ class DQNBuilder(core.Builder[dqn_config.DQNConfig, networks.DQNNetworks]):
         """
         if not spec.is_discrete:
             raise ValueError(
-                "dqn needs discrete actions, and this environment's are "
-                f"{spec.actions}; for continuous actions there is d4pg."
+                "dqn needs discrete actions, and this environment has "
+                f"{specs.describe(spec.actions)}; for continuous actions there is d4pg."
             )
         if not isinstance(spec.observations, specs.Array):
             raise ValueError(
-                f"dqn needs observations that are one array, not {spec.observations}; "
-                "wrap the environment in environments.wrappers.ConcatObservation."
+                "dqn needs observations that are one array, and this environment's are "
+                f"{specs.describe(spec.observations)}; wrap it in "
+                "environments.wrappers.ConcatObservation."
             )
 
     def make_networks(

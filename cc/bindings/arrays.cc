@@ -11,8 +11,7 @@ namespace {
 
 using Api = py::detail::npy_api;
 
-constexpr int kContiguous =
-    Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_;
+constexpr int kContiguous = Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_;
 constexpr int kOutputFlags = kContiguous | Api::NPY_ARRAY_WRITEABLE_;
 constexpr int64_t kAlignment = 64;
 
@@ -70,13 +69,14 @@ py::object Wrap(const ArraySpec& spec, int64_t rows, void* data, py::handle owne
   for (size_t i = 0; i < shape.size(); ++i) dims[i + 1] = shape[i];
   const Api& api = Api::get();
   Py_INCREF(spec.dtype());
-  PyObject* array = api.PyArray_NewFromDescr_(
-      api.PyArray_Type_, spec.dtype(), static_cast<int>(shape.size()) + 1, dims,
-      nullptr, data, kOutputFlags, nullptr);
+  PyObject* array = api.PyArray_NewFromDescr_(api.PyArray_Type_, spec.dtype(),
+                                              static_cast<int>(shape.size()) + 1, dims,
+                                              nullptr, data, kOutputFlags, nullptr);
   if (array == nullptr) throw py::error_already_set();
   auto result = py::reinterpret_steal<py::object>(array);
   owner.inc_ref();
-  if (api.PyArray_SetBaseObject_(array, owner.ptr()) != 0) throw py::error_already_set();
+  if (api.PyArray_SetBaseObject_(array, owner.ptr()) != 0)
+    throw py::error_already_set();
   return result;
 }
 
@@ -92,7 +92,8 @@ bool ArraySpec::Matches(PyObject* array, int64_t rows) const {
   if (proxy->nd != static_cast<int>(shape.size()) + batch_axes) return false;
   if (batch_axes == 1 && proxy->dimensions[0] != rows) return false;
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (proxy->dimensions[i + static_cast<size_t>(batch_axes)] != shape[i]) return false;
+    if (proxy->dimensions[i + static_cast<size_t>(batch_axes)] != shape[i])
+      return false;
   }
   return proxy->descr == dtype_.ptr() ||
          Api::get().PyArray_EquivTypes_(proxy->descr, dtype_.ptr());
@@ -147,10 +148,10 @@ const void* RowPointers::Take(const ArraySpec& spec, py::handle given, int64_t r
 const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
   PyObject* const value = given.ptr();
   const DType dtype = spec.column().dtype;
-  const bool to_float = dtype == DType::kFloat16 || dtype == DType::kFloat32 ||
-                        dtype == DType::kFloat64;
-  const bool fits = to_float || PyBool_Check(value) ||
-                    (PyLong_Check(value) && dtype != DType::kBool);
+  const bool to_float =
+      dtype == DType::kFloat16 || dtype == DType::kFloat32 || dtype == DType::kFloat64;
+  const bool fits =
+      to_float || PyBool_Check(value) || (PyLong_Check(value) && dtype != DType::kBool);
   if (!spec.column().shape.empty() || !fits) spec.Refuse(given, -1, "column");
   if (dtype != DType::kFloat32 && dtype != DType::kFloat64) {
     owned_.push_back(FromAny(given, spec.dtype(), kContiguous));
@@ -166,7 +167,8 @@ const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
   return &scalars_.back();
 }
 
-py::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows, void** data) {
+py::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows,
+                    void** data) {
   std::unique_ptr<Buffer> buffer = Acquire(pool, rows * spec.column().row_bytes());
   *data = buffer->data();
   return Wrap(spec, rows, *data, Hold(std::move(buffer)));

@@ -36,9 +36,9 @@ void ThrowIfError(const Status& status) {
 }
 
 void DefineErrors(py::module_& module) {
-  closed_error = PyErr_NewExceptionWithDoc(
-      "tfagents_core.replay.ClosedError", "The replay has been closed.",
-      PyExc_RuntimeError, nullptr);
+  closed_error = PyErr_NewExceptionWithDoc("tfagents_core.replay.ClosedError",
+                                           "The replay has been closed.",
+                                           PyExc_RuntimeError, nullptr);
   if (closed_error == nullptr) throw py::error_already_set();
   module.attr("ClosedError") = py::handle(closed_error);
 }

@@ -42,7 +42,8 @@ Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
     if (status.code() != StatusCode::kDeadlineExceeded) return status;
   }
   for (;;) {
-    const Deadline slice = std::min(deadline, std::chrono::steady_clock::now() + kSlice);
+    const Deadline slice =
+        std::min(deadline, std::chrono::steady_clock::now() + kSlice);
     Status status;
     {
       const pybind11::gil_scoped_release release;

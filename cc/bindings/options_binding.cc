@@ -14,8 +14,8 @@ namespace tfa {
 namespace {
 
 constexpr DType kDTypes[] = {
-    DType::kBool,   DType::kInt8,   DType::kInt16,   DType::kInt32,
-    DType::kInt64,  DType::kUint8,  DType::kUint16,  DType::kUint32,
+    DType::kBool,   DType::kInt8,    DType::kInt16,   DType::kInt32,
+    DType::kInt64,  DType::kUint8,   DType::kUint16,  DType::kUint32,
     DType::kUint64, DType::kFloat16, DType::kFloat32, DType::kFloat64,
 };
 
@@ -107,9 +107,9 @@ void BindOptions(py::module_& module) {
                        SelectorOptions remover, int64_t max_size,
                        int64_t max_times_sampled, RateLimiterOptions rate_limiter,
                        Pattern pattern, std::vector<View> views) {
-             return TableOptions{std::move(name),   sampler,      remover, max_size,
-                                 max_times_sampled, rate_limiter, pattern,
-                                 std::move(views)};
+             return TableOptions{std::move(name), sampler,           remover,
+                                 max_size,        max_times_sampled, rate_limiter,
+                                 pattern,         std::move(views)};
            }),
            py::kw_only(), py::arg("name"), py::arg("sampler"), py::arg("remover"),
            py::arg("max_size"), py::arg("max_times_sampled"), py::arg("rate_limiter"),
@@ -119,8 +119,9 @@ void BindOptions(py::module_& module) {
       .def(py::init([](std::vector<Column> columns, std::vector<TableOptions> tables,
                        int64_t num_streams, int64_t history, int64_t segment_rows,
                        uint64_t seed) {
-             return ReplayOptions{std::move(columns), std::move(tables), num_streams,
-                                  history,            segment_rows,      seed};
+             return ReplayOptions{std::move(columns), std::move(tables),
+                                  num_streams,        history,
+                                  segment_rows,       seed};
            }),
            py::kw_only(), py::arg("columns"), py::arg("tables"), py::arg("num_streams"),
            py::arg("history"), py::arg("segment_rows"), py::arg("seed"));

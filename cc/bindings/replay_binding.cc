@@ -17,8 +17,8 @@ constexpr int64_t kSmallAppend = 32 * 1024;
 
 std::vector<ArraySpec> InfoSpecs() {
   const std::vector<Column> columns = {
-      {"key", DType::kInt64, {}},      {"probability", DType::kFloat64, {}},
-      {"weight", DType::kFloat64, {}}, {"priority", DType::kFloat64, {}},
+      {"key", DType::kInt64, {}},           {"probability", DType::kFloat64, {}},
+      {"weight", DType::kFloat64, {}},      {"priority", DType::kFloat64, {}},
       {"times_sampled", DType::kInt32, {}}, {"age", DType::kInt64, {}},
   };
   return {columns.begin(), columns.end()};
@@ -202,8 +202,8 @@ py::list ReplayBinding::Outputs(int64_t table) const {
   py::list outputs;
   for (const ArraySpec& spec : outputs_[static_cast<size_t>(CheckTable(table))]) {
     const Column& column = spec.column();
-    outputs.append(py::make_tuple(DTypeName(column.dtype),
-                                  py::tuple(py::cast(column.shape))));
+    outputs.append(
+        py::make_tuple(DTypeName(column.dtype), py::tuple(py::cast(column.shape))));
   }
   return outputs;
 }
@@ -227,16 +227,14 @@ void BindReplay(py::module_& module) {
       .def("update_priorities", &ReplayBinding::UpdatePriorities)
       .def("delete", &ReplayBinding::Delete)
       .def("outputs", &ReplayBinding::Outputs)
-      .def(
-          "why_not_sample",
-          [](ReplayBinding& self, int64_t table, int64_t n) {
-            return ValueOrThrow(self.replay().WhyNotSample(self.CheckTable(table), n));
-          })
-      .def(
-          "why_not_insert",
-          [](ReplayBinding& self, int64_t table, int64_t n) {
-            return ValueOrThrow(self.replay().WhyNotInsert(self.CheckTable(table), n));
-          })
+      .def("why_not_sample",
+           [](ReplayBinding& self, int64_t table, int64_t n) {
+             return ValueOrThrow(self.replay().WhyNotSample(self.CheckTable(table), n));
+           })
+      .def("why_not_insert",
+           [](ReplayBinding& self, int64_t table, int64_t n) {
+             return ValueOrThrow(self.replay().WhyNotInsert(self.CheckTable(table), n));
+           })
       .def("check_batch_size",
            [](ReplayBinding& self, int64_t table, int64_t batch_size,
               int64_t num_prefetched) {
@@ -252,7 +250,8 @@ void BindReplay(py::module_& module) {
              return self.replay().ProjectedBytes(self.CheckTable(table));
            })
       .def("reset", [](ReplayBinding& self) { ThrowIfError(self.replay().Reset()); })
-      .def("close", [](ReplayBinding& self) { self.replay().Close(); }, no_gil)
+      .def(
+          "close", [](ReplayBinding& self) { self.replay().Close(); }, no_gil)
       .def("check_valid",
            [](ReplayBinding& self) { ThrowIfError(self.replay().CheckValid()); })
       .def_property_readonly("closed",

@@ -54,7 +54,9 @@ def test_what_must_be_within_0_and_1_is_refused_by_name(
 @pytest.mark.parametrize("value", [-0.01, math.nan, math.inf])
 @pytest.mark.parametrize("name", NOT_NEGATIVE)
 def test_what_must_not_be_negative_is_refused_by_name(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be at least 0.* not {value}"):
+    with pytest.raises(
+        ValueError, match=f"^{name} must be finite and at least 0, not {value}"
+    ):
         dqn.DQNConfig(**{name: value})
 
 

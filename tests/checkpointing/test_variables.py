@@ -129,7 +129,7 @@ def test_the_file_reaches_the_disk_before_it_takes_the_old_ones_place(
     assert calls == ["fsync", "replace"]
 
 
-STATE = {"policy": [[1.0, 2.0], 0.0], "steps": [3]}
+STATE = {"policy": [[1.0, 2.0], np.float32(0)], "steps": [3]}
 
 
 def test_equal_variables_have_equal_digests_in_whatever_order() -> None:
@@ -145,7 +145,7 @@ def test_equal_variables_have_equal_digests_in_whatever_order() -> None:
     "other",
     [
         {**STATE, "policy": [[1.0, np.nextafter(np.float32(2), 3)], 0.0]},  # One bit.
-        {**STATE, "policy": [[1.0, 2.0], -0.0]},
+        {**STATE, "policy": [[1.0, 2.0], np.float32(-0.0)]},
         {**STATE, "policy": [[[1.0, 2.0]], 0.0]},  # Another shape of the same bytes.
         {**STATE, "policy": [[1.0, 2.0], np.int32(0)]},  # Another dtype, same bytes.
         {**STATE, "policy": [0.0, [1.0, 2.0]]},  # Another order.

@@ -31,7 +31,6 @@ def _run(program, *arguments, **environment):
     [
         (["--help"], 0),
         (["train", "--help"], 0),
-        (["list"], 0),
         (["train", "d4pgg", "gym:CartPole-v1"], 2),
         (["train", "dqn", "nothing"], 2),
         (["train", "dqn", "python:nowhere:make"], 2),

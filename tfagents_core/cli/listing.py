@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tfagents_core.cli import errors
+from tfagents_core.cli import errors, tensorflow_import
 
 SUITE_EXAMPLES = {
     "control": "control:cartpole:swingup",
@@ -35,11 +35,12 @@ def _list_suite(suite: str) -> None:
 
 
 def _list_agents() -> None:
-    from tfagents_core.cli import agents
+    tensorflow_import.import_quietly()
+    from tfagents_core import registry
 
     click.echo("Agents")
-    for name, summary in agents.summaries().items():
-        click.echo(f"  {name:<10} {summary}")
+    for name in registry.names():
+        click.echo(f"  {name:<10} {registry.find(name).summary}")
 
 
 def _list_suites() -> None:

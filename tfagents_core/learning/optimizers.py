@@ -10,9 +10,10 @@ import tensorflow as tf
 class Adam:
     """Adam with TensorFlow's fused kernel, one call a variable.
 
-    The same rule as `sonnet.optimizers.Adam`, which takes some ten passes over each
-    variable instead of one. Source: Kingma and Ba 2015, Section 2 (the efficient
-    order), https://arxiv.org/abs/1412.6980.
+    `sonnet.optimizers.Adam` takes some ten passes over each variable instead of one,
+    and corrects the second moment before it adds epsilon to its root; here the
+    correction comes after. Source: Kingma and Ba 2015, Section 2 (the efficient order),
+    https://arxiv.org/abs/1412.6980.
 
     Args:
         parameters: what to optimise; `apply` takes their gradients in this order.

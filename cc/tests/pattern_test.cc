@@ -1,0 +1,94 @@
+#include "cc/pattern.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace tfa {
+namespace {
+
+using Span = std::pair<int64_t, int64_t>;  // first and last row of an item
+
+// The items of an episode of `rows` rows.
+std::vector<Span> Spans(const Pattern& pattern, int64_t rows) {
+  std::vector<Span> spans;
+  for (int64_t step = 0; step < rows; ++step) {
+    const bool last = step == rows - 1;
+    std::vector<PatternItem> items;
+    pattern.Items(step, last, &items);
+    EXPECT_EQ(pattern.Count(step, last), static_cast<int64_t>(items.size()));
+    for (const PatternItem& item : items) {
+      EXPECT_LE(item.length, pattern.max_rows());
+      spans.emplace_back(step + 1 - item.length, step);
+    }
+    EXPECT_LE(static_cast<int64_t>(items.size()), pattern.max_items());
+  }
+  return spans;
+}
+
+Pattern NStep(int64_t n) { return {Pattern::Kind::kNStep, n, 1, true}; }
+
+Pattern Sequence(int64_t length, int64_t period, bool pad) {
+  return {Pattern::Kind::kSequence, length, period, pad};
+}
+
+TEST(PatternTest, NStepItemsAreShortAtBothEndsOfAnEpisode) {
+  const std::vector<Span> expected = {{0, 1}, {0, 2}, {0, 3}, {1, 4}, {2, 4}, {3, 4}};
+  EXPECT_EQ(Spans(NStep(3), 5), expected);
+}
+
+TEST(PatternTest, NStepLongerThanTheEpisodeStillStartsAtEveryRow) {
+  const std::vector<Span> expected = {{0, 1}, {0, 2}, {1, 2}};
+  EXPECT_EQ(Spans(NStep(10), 3), expected);
+}
+
+TEST(PatternTest, OneStepMakesOneItemForEachTransition) {
+  const std::vector<Span> expected = {{0, 1}, {1, 2}, {2, 3}};
+  EXPECT_EQ(Spans(NStep(1), 4), expected);
+}
+
+TEST(PatternTest, AnEpisodeOfOneRowHasNoTransition) {
+  EXPECT_TRUE(Spans(NStep(3), 1).empty());
+}
+
+TEST(PatternTest, SequencesStartAtMultiplesOfThePeriod) {
+  const std::vector<Span> expected = {{0, 3}, {2, 5}, {4, 7}};
+  EXPECT_EQ(Spans(Sequence(4, 2, true), 8), expected);
+}
+
+TEST(PatternTest, WhatRemainsOfAnEpisodeIsPaddedOrDropped) {
+  const std::vector<Span> padded = {{0, 3}, {3, 5}};
+  EXPECT_EQ(Spans(Sequence(4, 3, true), 6), padded);
+  const std::vector<Span> dropped = {{0, 3}};
+  EXPECT_EQ(Spans(Sequence(4, 3, false), 6), dropped);
+}
+
+TEST(PatternTest, AnEpisodeShorterThanTheSequenceIsOnePaddedItem) {
+  const std::vector<Span> expected = {{0, 1}};
+  EXPECT_EQ(Spans(Sequence(4, 2, true), 2), expected);
+}
+
+TEST(PatternTest, NothingIsPaddedBetweenWindowsThatDoNotTouch) {
+  const std::vector<Span> expected = {{0, 1}};
+  EXPECT_EQ(Spans(Sequence(2, 4, true), 3), expected);
+}
+
+TEST(PatternTest, AnEpisodeIsOneItemOnceItHasEnded) {
+  const Pattern episode = {Pattern::Kind::kEpisode, 5, 1, true};
+  const std::vector<Span> expected = {{0, 4}};
+  EXPECT_EQ(Spans(episode, 5), expected);
+  EXPECT_TRUE(episode.CheckStep(4).ok());
+  EXPECT_EQ(episode.CheckStep(5).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(PatternTest, LengthsAndPeriodsBelowOneAreRefused) {
+  EXPECT_FALSE(NStep(0).Validate().ok());
+  EXPECT_FALSE(Sequence(0, 1, true).Validate().ok());
+  EXPECT_FALSE(Sequence(1, 0, true).Validate().ok());
+  EXPECT_TRUE(Sequence(1, 1, true).Validate().ok());
+}
+
+}  // namespace
+}  // namespace tfa

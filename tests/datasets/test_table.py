@@ -1,0 +1,106 @@
+"""Tables as `tf.data` pipelines."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfagents_core import datasets, replay
+
+STEPS = {
+    "observation": replay.Column((3,), np.float32),
+    "action": replay.Column((), np.int32),
+    "reward": replay.Column((), np.float32),
+    "discount": replay.Column((), np.float32),
+}
+
+
+def make_buffer(num_rows: int, **table_arguments) -> replay.Replay:
+    arguments = {
+        "sampler": replay.Uniform(),
+        "max_size": 100,
+        "rate_limiter": replay.MinSize(1),
+        **table_arguments,
+    }
+    table = replay.Table(
+        "t",
+        pattern=replay.NStep(1),
+        outputs=replay.n_step_transition(STEPS, 0.9),
+        **arguments,
+    )
+    buffer = replay.Replay(STEPS, [table], seed=0)
+    for t in range(num_rows):
+        row = {
+            "observation": np.full(3, t, np.float32),
+            "action": np.int32(t),
+            "reward": np.float32(t),
+            "discount": np.float32(1),
+        }
+        buffer.append_one(row, first=t == 0)
+    return buffer
+
+
+def test_batches_have_static_shapes_and_the_tables_values() -> None:
+    table = make_buffer(20).tables["t"]
+    dataset = datasets.from_table(table, batch_size=4)
+    spec = dataset.element_spec
+    assert spec.data.observation == tf.TensorSpec((4, 3), tf.float32)
+    assert spec.info.key == tf.TensorSpec((4,), tf.int64)
+    sample = next(iter(dataset))
+    assert isinstance(sample, replay.Sample)
+    # In these rows everything at step t is t.
+    np.testing.assert_array_equal(sample.data.reward, sample.data.action)
+    np.testing.assert_array_equal(
+        sample.data.next_observation[:, 0], sample.data.reward
+    )
+    np.testing.assert_allclose(sample.info.probability, 1 / 19)
+
+
+def test_without_prefetch_nothing_is_drawn_ahead() -> None:
+    table = make_buffer(20).tables["t"]
+    iterator = iter(datasets.from_table(table, batch_size=4))
+    for number in range(1, 4):
+        next(iterator)
+        assert table.stats().num_sampled == 4 * number
+
+
+def test_a_batch_keeps_its_values_while_others_are_drawn() -> None:
+    table = make_buffer(60).tables["t"]
+    iterator = iter(datasets.from_table(table, batch_size=16))
+    kept = next(iterator)
+    before = kept.data.observation.numpy().copy()
+    for _ in range(50):
+        next(iterator)
+    np.testing.assert_array_equal(kept.data.observation, before)
+
+
+def test_arrays_reach_tensorflow_without_a_copy() -> None:
+    table = make_buffer(60).tables["t"]
+    sample = table.sample(16)
+
+    @tf.function
+    def take() -> tf.Tensor:
+        return tf.numpy_function(lambda: sample.data.observation, [], tf.float32)
+
+    tensor = take()
+    assert np.shares_memory(np.asarray(memoryview(tensor)), sample.data.observation)
+
+
+def test_the_same_seed_draws_the_same_batches() -> None:
+    keys = []
+    for _ in range(2):
+        iterator = iter(datasets.from_table(make_buffer(20).tables["t"], batch_size=8))
+        keys.append([next(iterator).info.key.numpy() for _ in range(3)])
+    np.testing.assert_array_equal(*keys)
+
+
+def test_a_batch_that_can_never_be_drawn_is_refused() -> None:
+    buffer = make_buffer(0, rate_limiter=replay.Queue(4), sampler=replay.Fifo())
+    with pytest.raises(ValueError, match="8"):
+        datasets.from_table(buffer.tables["t"], batch_size=8)
+
+
+def test_waiting_too_long_says_what_for() -> None:
+    table = make_buffer(3, rate_limiter=replay.MinSize(10)).tables["t"]
+    iterator = iter(datasets.from_table(table, batch_size=2, timeout_s=0.01))
+    with pytest.raises(tf.errors.OpError, match="min_size 10"):
+        next(iterator)
