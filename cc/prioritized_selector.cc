@@ -27,7 +27,11 @@ class PrioritizedSelector : public Selector {
     if (slot >= tree_.capacity()) {
       tree_.Grow(std::max(slot + 1, 2 * tree_.capacity()));
     }
-    tree_.Set(slot, Weight(priority));
+    if (priority != inserted_priority_) {
+      inserted_priority_ = priority;
+      inserted_weight_ = Weight(priority);
+    }
+    tree_.Set(slot, inserted_weight_);
   }
 
   void Remove(int64_t slot) override {
@@ -100,6 +104,9 @@ class PrioritizedSelector : public Selector {
   }
 
   const double alpha_;
+  // Of the newest slot: most are inserted at one priority, and a power is slow.
+  double inserted_priority_ = 0.0;
+  double inserted_weight_ = 0.0;
   SlotSet slots_;
   SumTree tree_;                 // p^alpha by slot, 0 where not live
   std::vector<double> scratch_;  // weights or targets of the running call

@@ -207,9 +207,11 @@ void* OutputPointer(const ArraySpec& spec, py::handle array, int64_t rows) {
 
 py::array_t<int64_t> IntegerArray(py::handle given, const char* name) {
   const py::object array = FromAny(given, nullptr, kContiguous);
+  const auto* proxy = Proxy(array.ptr());
   const char kind = Kind(array.ptr());
-  const bool empty = py::len(array.attr("shape")) == 1 && py::len(array) == 0;
-  if (Proxy(array.ptr())->nd != 1 || (kind != 'i' && kind != 'u' && !empty)) {
+  const bool integers = kind == 'i' || kind == 'u';
+  const bool empty_list = proxy->nd == 1 && proxy->dimensions[0] == 0;
+  if (proxy->nd != 1 || !(integers || empty_list)) {
     throw py::value_error(std::string(name) + " must be 1-D integers, got " +
                           Describe(array));
   }

@@ -1,3 +1,4 @@
+#include <pybind11/native_enum.h>
 #include <pybind11/stl.h>
 
 #include <limits>
@@ -29,12 +30,13 @@ DType ToDType(const std::string& column, const std::string& dtype) {
 }
 
 void BindViewsAndPatterns(py::module_& module) {
-  py::enum_<View::Kind>(module, "ViewKind")
+  py::native_enum<View::Kind>(module, "ViewKind", "enum.Enum")
       .value("ROW", View::Kind::kRow)
       .value("ROWS", View::Kind::kRows)
       .value("RETURN", View::Kind::kReturn)
       .value("DISCOUNT", View::Kind::kDiscount)
-      .value("MASK", View::Kind::kMask);
+      .value("MASK", View::Kind::kMask)
+      .finalize();
   py::class_<View>(module, "View")
       .def(py::init([](View::Kind kind, int64_t column, int64_t discount, int64_t start,
                        int64_t stop, int64_t stack, double gamma) {
@@ -44,11 +46,12 @@ void BindViewsAndPatterns(py::module_& module) {
            py::arg("discount") = 0, py::arg("start") = 0, py::arg("stop") = 0,
            py::arg("stack") = 0, py::arg("gamma") = 1.0);
 
-  py::enum_<Pattern::Kind>(module, "PatternKind")
+  py::native_enum<Pattern::Kind>(module, "PatternKind", "enum.Enum")
       .value("N_STEP", Pattern::Kind::kNStep)
       .value("SEQUENCE", Pattern::Kind::kSequence)
       .value("EPISODE", Pattern::Kind::kEpisode)
-      .value("EXPLICIT", Pattern::Kind::kExplicit);
+      .value("EXPLICIT", Pattern::Kind::kExplicit)
+      .finalize();
   py::class_<Pattern>(module, "Pattern")
       .def(py::init([](Pattern::Kind kind, int64_t length, int64_t period, bool pad) {
              Pattern pattern;
@@ -63,10 +66,11 @@ void BindViewsAndPatterns(py::module_& module) {
 }
 
 void BindSelectorsAndLimiters(py::module_& module) {
-  py::enum_<SelectorOptions::Kind>(module, "SelectorKind")
+  py::native_enum<SelectorOptions::Kind>(module, "SelectorKind", "enum.Enum")
       .value("UNIFORM", SelectorOptions::Kind::kUniform)
       .value("PRIORITIZED", SelectorOptions::Kind::kPrioritized)
-      .value("FIFO", SelectorOptions::Kind::kFifo);
+      .value("FIFO", SelectorOptions::Kind::kFifo)
+      .finalize();
   py::class_<SelectorOptions>(module, "Selector")
       .def(py::init([](SelectorOptions::Kind kind, double alpha) {
              return SelectorOptions{kind, alpha};

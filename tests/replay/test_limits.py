@@ -264,6 +264,25 @@ def test_sampling_a_batch_that_can_never_be_is_an_error_not_a_hang() -> None:
         handle.sample(5)
 
 
+def test_a_queue_gives_each_item_once_in_order_and_then_makes_room() -> None:
+    table = replay.Table.queue(
+        "queue",
+        pattern=replay.NStep(n=1),
+        outputs=replay.views.Row("action", -1),
+        max_size=3,
+    )
+    rb = replay.Replay(helpers.STEPS, [table])
+    handle = rb.tables["queue"]
+    helpers.append_items(rb, 3)
+    assert not handle.can_insert(1)
+    np.testing.assert_array_equal(handle.sample(2, timeout=0).data, [0, 1])
+    assert handle.can_insert(2)
+    assert not handle.can_insert(3)
+    assert handle.size == 1
+    assert not handle.can_sample(2)
+    np.testing.assert_array_equal(handle.sample(1, timeout=0).data, [2])
+
+
 def test_appending_more_at_once_than_a_limiter_can_ever_take_is_an_error() -> None:
     rb, _ = helpers.make_replay(num_streams=4, rate_limiter=replay.Queue(2))
     rows = [helpers.make_row(np.random.default_rng(i)) for i in range(4)]

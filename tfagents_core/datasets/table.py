@@ -35,7 +35,7 @@ def from_table(
     Raises:
         ValueError: no such batch can ever be drawn under the table's rate limiter.
     """
-    table.check_batch_size(batch_size, num_prefetched=prefetch * batch_size)
+    table.check_batch_size(batch_size, num_prefetched=prefetch)
     structure = replay.Sample(replay.SampleInfo.columns(), table.describe_output())
     columns = tree.flatten(structure)
 

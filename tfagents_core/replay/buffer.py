@@ -39,8 +39,8 @@ class Replay:
         (`Column`, dm_env specs, NumPy arrays).
       tables: at least one.
       num_streams: K >= 1.
-      history: rows of each stream kept for `create_item`, beyond what the patterns
-        need.
+      history: newest rows of each stream kept for `create_item`; a pattern that
+        needs more keeps more.
       segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
       seed: of the tables' draws, in [0, 2^64); the same calls after the same seed draw
         the same items on every machine.
