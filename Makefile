@@ -35,7 +35,8 @@ types: setup
 	$(BIN)/mypy
 
 test-cc: setup
-	$(BIN)/cmake -S . -B build/tests -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	@mkdir -p build
+	@$(BIN)/cmake -S . -B build/tests -G Ninja -DCMAKE_BUILD_TYPE=Release \
 	    -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DTFAGENTS_BUILD_TESTS=ON \
 	    -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
 	    -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) > build/cmake.log \
