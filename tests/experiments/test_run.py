@@ -123,7 +123,7 @@ def test_a_directory_that_holds_a_run_is_refused_and_left_alone(
         ({"environment": "gym:CartPol-v1"}, "CartPole-v1"),
         (
             {"builder": d4pg.D4PGBuilder(d4pg.D4PGConfig())},
-            "d4pg needs continuous actions",
+            "d4pg needs one vector of continuous actions",
         ),
     ],
 )
