@@ -21,7 +21,7 @@ setup: .venv/installed ## Creates .venv and installs everything into it.
 
 demo: setup ## Trains D4PG to balance a pole and draws its learning curve (minutes).
 	rm -rf demo
-	$(BIN)/tfagents train d4pg control:cartpole:balance --steps 50_000 \
+	$(BIN)/tfagents train d4pg control:cartpole:balance --steps 75_000 \
 	    --envs-per-actor 4 --eval-every 5_000 --run-dir demo
 	$(BIN)/tfagents plot demo --output demo/curves.png
 
