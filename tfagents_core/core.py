@@ -142,10 +142,13 @@ class Builder(abc.ABC, Generic[ConfigT, NetworksT]):
 
     Attributes:
         summary: one line for `tfagents list`: what it is and whose.
+        envs_per_actor: environments that an actor serves unless the user says
+            otherwise.
         config: the frozen dataclass with every hyper-parameter.
     """
 
     summary: ClassVar[str]
+    envs_per_actor: ClassVar[int] = 1
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

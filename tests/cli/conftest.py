@@ -47,6 +47,7 @@ class Builder:
     """As much of an agent as the command line touches."""
 
     summary = "For tests."
+    envs_per_actor = 2
 
     def __init__(self, config):
         self.config = config

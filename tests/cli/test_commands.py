@@ -97,6 +97,7 @@ def test_trains_defaults_are_the_experiments(tfagents, started, environment_id):
         environment=environment_id,
         builder=config.builder,
         num_actor_steps=1_000_000,
+        envs_per_actor=2,
         run_dir=train.default_run_dir("fake", environment_id, seed=0),
     )
 

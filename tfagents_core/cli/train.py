@@ -56,9 +56,8 @@ _LAUNCHERS = ("inline", "threads", "ray")
 @click.option(
     "--envs-per-actor",
     type=numbers.Whole(1),
-    default=1,
-    show_default=True,
-    help="Environments that one actor serves with one call of its policy.",
+    help="Environments that one actor serves with one call of its policy.  "
+    "[default: the agent's own number]",
 )
 @click.option(
     "--eval-every",
@@ -91,7 +90,7 @@ def train(
     launcher: str,
     num_actors: int,
     settings: Sequence[str],
-    **options: int,
+    **options: int | None,
 ) -> None:
     """Train AGENT in ENVIRONMENT.
 

@@ -26,7 +26,8 @@ class ExperimentConfig:
         num_actor_steps: environment steps to train for.
         run_dir: where everything about the run is written; must not hold a run yet.
         seed: every random choice of the run follows from it.
-        envs_per_actor: environments that the actor steps together, K.
+        envs_per_actor: environments that the actor steps together, K; None, and then
+            replaced, for the number the agent is published with.
         eval_every: actor steps from one evaluation to the next; with 0 there is one,
             at the end.
         eval_episodes: episodes in an evaluation.
@@ -44,7 +45,7 @@ class ExperimentConfig:
     num_actor_steps: int
     run_dir: pathlib.Path
     seed: int = 0
-    envs_per_actor: int = 1
+    envs_per_actor: int | None = None
     eval_every: int = 10_000
     eval_episodes: int = 10
     launcher: str = "inline"
@@ -52,7 +53,9 @@ class ExperimentConfig:
     learner_log_every: int = 500
 
     def __post_init__(self) -> None:
-        """Refuses impossible values."""
+        """Fills in what the agent decides and refuses impossible values."""
+        if self.envs_per_actor is None:
+            object.__setattr__(self, "envs_per_actor", self.builder.envs_per_actor)
         for name in (
             "num_actor_steps",
             "envs_per_actor",

@@ -97,18 +97,20 @@ class InlineExperiment:
     def __init__(self, config: experiment_config.ExperimentConfig) -> None:
         self._config = config
         builder, seed = config.builder, config.seed
+        num_environments = config.envs_per_actor
+        assert num_environments is not None  # The config filled it in.
         training = [
             environments.make(
                 config.environment, seed=seeds.derive(seed, "environment", index)
             )
-            for index in range(config.envs_per_actor)
+            for index in range(num_environments)
         ]
         spec = specs.make_environment_spec(training[0])
         builder.check(spec)
         self._evaluation_environments: list[dm_env.Environment] = []
 
         self.buffer = builder.make_replay(
-            spec, num_streams=config.envs_per_actor, seed=seeds.derive(seed, "replay")
+            spec, num_streams=num_environments, seed=seeds.derive(seed, "replay")
         )
         networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
         self.learner = builder.make_learner(
