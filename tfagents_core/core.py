@@ -56,6 +56,28 @@ class Actor(abc.ABC):
         """Fetches newer variables if it is time to; nothing by default."""
 
 
+class Observer(abc.ABC):
+    """Makes figures of what passes between an actor and its environments.
+
+    `EnvironmentLoop` calls it after the actor, with the same arguments, and asks for
+    an environment's figures when its episode has ended.
+    """
+
+    @abc.abstractmethod
+    def observe_first(self, timestep: dm_env.TimeStep) -> None:
+        """Sees what `Actor.observe_first` saw."""
+
+    @abc.abstractmethod
+    def observe(
+        self, action: types.NestedArray, next_timestep: dm_env.TimeStep
+    ) -> None:
+        """Sees what `Actor.observe` saw."""
+
+    @abc.abstractmethod
+    def metrics(self, environment: int) -> Mapping[str, float]:
+        """Figures of the episode that environment `environment` has just ended."""
+
+
 class Adder(abc.ABC):
     """Turns the streams of K environments into what the replay stores."""
 

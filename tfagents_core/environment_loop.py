@@ -43,6 +43,7 @@ class EnvironmentLoop:
     Args:
         environments: the K environments, of equal specs.
         actor: chooses all their actions.
+        observers: make figures of what happens, for `types.Episode.metrics`.
 
     Attributes:
         stopwatch: seconds spent in `"act"`, `"environment"` and `"observe"` (which
@@ -53,12 +54,17 @@ class EnvironmentLoop:
     """
 
     def __init__(
-        self, environments: Sequence[dm_env.Environment], actor: core.Actor
+        self,
+        environments: Sequence[dm_env.Environment],
+        actor: core.Actor,
+        *,
+        observers: Sequence[core.Observer] = (),
     ) -> None:
         if not environments:
             raise ValueError("An environment loop needs at least one environment.")
         self._environments = list(environments)
         self._actor = actor
+        self._observers = list(observers)
         self._spec = specs.make_environment_spec(environments[0])
         self._timestep: dm_env.TimeStep | None = None
         self._returns = np.zeros(len(environments))
@@ -87,6 +93,8 @@ class EnvironmentLoop:
         with self.stopwatch.measure("observe"):
             self._actor.observe(action, self._timestep)
             self._actor.update()
+        for observer in self._observers:
+            observer.observe(action, self._timestep)
         return self._count(self._timestep)
 
     def run(
@@ -115,6 +123,8 @@ class EnvironmentLoop:
             self._timestep = self._stack([e.reset() for e in self._environments])
         with self.stopwatch.measure("observe"):
             self._actor.observe_first(self._timestep)
+        for observer in self._observers:
+            observer.observe_first(self._timestep)
         return 0, []
 
     def _stack(self, timesteps: Sequence[dm_env.TimeStep]) -> dm_env.TimeStep:
@@ -152,6 +162,11 @@ class EnvironmentLoop:
                     environment=int(index),
                     total_reward=float(self._returns[index]),
                     length=int(self._lengths[index]),
+                    metrics={
+                        name: value
+                        for observer in self._observers
+                        for name, value in observer.metrics(int(index)).items()
+                    },
                 )
             )
             self._returns[index] = 0

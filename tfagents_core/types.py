@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 Nest: TypeAlias = Any
@@ -26,8 +27,10 @@ class Episode:
         environment: index of the environment that played it, in `[0, K)`.
         total_reward: undiscounted sum of its rewards.
         length: environment steps.
+        metrics: what observers made of it.
     """
 
     environment: int
     total_reward: float
     length: int
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -70,9 +70,10 @@ class Critic(snt.Module):
     ) -> None:
         super().__init__(name="critic")
         self._torso = networks.LayerNormMLP(layer_sizes, generator)
-        self._head = snt.Linear(
-            num_atoms, w_init=networks.VarianceScaling(generator, 1e-2)
-        )
+        # As wide as the hidden layers', as in Acme: with a nearly zero head the first
+        # slopes are alike in all states, and drive the policy to one edge for long.
+        w_init = networks.VarianceScaling(generator, 1 / 3, mode="fan_out")
+        self._head = snt.Linear(num_atoms, w_init=w_init)
 
     def __call__(self, observation: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
         """Logits `[B, N]` for observations `[B, D]` and actions `[B, A]`."""

@@ -5,10 +5,11 @@ import json
 import pathlib
 from typing import Any
 
+import dm_env
 import numpy as np
 import pytest
 
-from tfagents_core import checkpointing, experiments
+from tfagents_core import checkpointing, core, experiments, specs
 from tfagents_core.agents import d4pg, dqn
 
 pytest.importorskip("gymnasium")
@@ -177,3 +178,29 @@ def test_the_digest_is_that_of_the_saved_variables(tmp_path: pathlib.Path) -> No
     with np.load(saved) as values:
         state = {name: Saved(values[name]) for name in values.files}
     assert checkpointing.digest(state) == result.variables_sha256
+
+
+class CountRewards(core.Observer):
+    """An observer, to see that its figures arrive."""
+
+    def __init__(self, spec: specs.EnvironmentSpec) -> None:
+        assert spec.is_discrete
+
+    def observe_first(self, timestep: dm_env.TimeStep) -> None:
+        self._count = np.zeros(len(timestep.step_type))
+
+    def observe(self, action: np.ndarray, next_timestep: dm_env.TimeStep) -> None:
+        first = next_timestep.step_type == dm_env.StepType.FIRST
+        self._count = np.where(first, 0, self._count + next_timestep.reward)
+
+    def metrics(self, environment: int) -> dict[str, float]:
+        return {"rewards": float(self._count[environment])}
+
+
+def test_what_observers_see_joins_the_rows_of_episodes(tmp_path: pathlib.Path) -> None:
+    run_dir = tmp_path / "run"
+    config = make_config(run_dir, observers=(CountRewards,), envs_per_actor=2)
+    experiments.run_experiment(config)
+    rows = [row for row in read_metrics(run_dir) if row["kind"] == "train"]
+    assert rows
+    assert all(row["rewards"] == row["episode_return"] for row in rows)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tfagents_core import core
+from tfagents_core import core, specs
 
 LAUNCHERS = ("inline",)
 
@@ -34,6 +35,8 @@ class ExperimentConfig:
         launcher: how the parts run; `"inline"` is one thread.
         num_actors: actors beside each other; one if inline.
         learner_log_every: SGD steps from one row about the learner to the next.
+        observers: each, given the environments' spec, makes an observer whose figures
+            join the rows about training episodes.
 
     Raises:
         ValueError: a value is impossible; one sentence that names it.
@@ -51,6 +54,7 @@ class ExperimentConfig:
     launcher: str = "inline"
     num_actors: int = 1
     learner_log_every: int = 500
+    observers: Sequence[Callable[[specs.EnvironmentSpec], core.Observer]] = ()
 
     def __post_init__(self) -> None:
         """Fills in what the agent decides and refuses impossible values."""

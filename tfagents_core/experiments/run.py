@@ -128,7 +128,9 @@ class InlineExperiment:
         self._evaluation_actor = builder.make_actor(
             networks, spec, seed=seeds.derive(seed, "evaluation"), evaluation=True
         )
-        self._loop = environment_loop.EnvironmentLoop(training, actor)
+        self._loop = environment_loop.EnvironmentLoop(
+            training, actor, observers=[make(spec) for make in config.observers]
+        )
         self.stopwatch = self._loop.stopwatch
         self.counters = counting.Counters()
 
@@ -214,6 +216,7 @@ class _Reporter:
                 "episode_return": episode.total_reward,
                 "episode_length": episode.length,
                 "num_episodes": self._counters.num_episodes,
+                **episode.metrics,
             },
         )
         if self._progress is not None:

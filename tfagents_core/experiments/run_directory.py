@@ -54,7 +54,7 @@ class RunDirectory:
         fields = {
             field.name: getattr(config, field.name)
             for field in dataclasses.fields(config)
-            if field.name not in ("builder", "run_dir")
+            if field.name not in ("builder", "observers", "run_dir")
         }
         write_json(
             self._config,
