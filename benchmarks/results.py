@@ -96,7 +96,7 @@ BARS = (
         "dqn",
         f"bsuite:catch/0?results_dir={RUNS}/dqn-catch/bsuite{{seed}}",
         90_000,
-        {90_000: 1.0},
+        {90_000: 0.9},
         "the greatest return there is: 1",
     ),
     Bar("dqn-pong", "dqn", "atari:Pong", 50_000, {}, num_seeds=1),
@@ -170,10 +170,21 @@ def table() -> str:
                 f"≥ {bar.marks[steps]:g}" if bar.marks else "",
                 f"{np.mean(returns):.1f}",
                 ", ".join(f"{value:.1f}" for value in returns),
-                bar.reference,
+                bar.reference + _bsuite_note(runs),
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _bsuite_note(runs: list[pathlib.Path]) -> str:
+    """bsuite's own verdict on recorded runs, for the table; its bar is 0.9."""
+    paths = [run / "bsuite.json" for run in runs if (run / "bsuite.json").exists()]
+    scores = [json.loads(path.read_text()) for path in paths]
+    if not scores:
+        return ""
+    return "; bsuite score (total regret) " + ", ".join(
+        f"{s['score']:.3f} ({s['total_regret']:.0f})" for s in scores
+    )
 
 
 def _return_at(run: pathlib.Path, steps: int) -> float:
