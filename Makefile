@@ -17,6 +17,7 @@ setup: .venv/installed ## Creates .venv and installs everything into it.
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	$(BIN)/python -m pip show --quiet dm-control 2> /dev/null || $(BIN)/python -m pip install --quiet --no-deps 'dm-control>=1.0.28,<2'
 	touch $@
 
 demo: setup ## Trains D4PG to balance a pole and draws its learning curve (minutes).

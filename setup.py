@@ -28,9 +28,28 @@ EXTRAS = {
         "rich>=13",
         "tensorboard>=2.15",
     ],
-    # dm-control needs labmaze, whose wheels end at Python 3.12; mujoco 4 lacks a field
-    # that dm-control 1.0.50 reads.
-    "control": ["dm-control>=1.0.28,<2", "mujoco>=3.17,<4"],
+    # mujoco 4 lacks a field that dm-control 1.0.50 reads. dm-control needs labmaze, whose
+    # wheels end at Python 3.12 and which the suite never imports: after that, this is
+    # the rest of what it needs, and `pip install --no-deps dm-control` adds it.
+    "control": [
+        "mujoco>=3.17,<4",
+        'dm-control>=1.0.28,<2; python_version < "3.13"',
+        *(
+            f'{name}; python_version >= "3.13"'
+            for name in (
+                "absl-py",
+                "dm-env",
+                "glfw",
+                "lxml",
+                "protobuf",
+                "pyopengl",
+                "pyparsing",
+                "requests",
+                "scipy",
+                "tqdm",
+            )
+        ),
+    ],
     "gym": GYM,
     "atari": [*GYM, "ale-py>=0.11,<0.13", "pillow>=10"],
     "bsuite": ["bsuite>=0.3.6,<0.4", "pandas>=2"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+import sys
 import types
 
 import dm_env
@@ -91,6 +92,12 @@ def list_ids(suite: str | None = None) -> list[str]:
     ]
 
 
+# dm-control's dependency labmaze has no wheels there, and the suite needs none of it.
+_NO_LABMAZE = (
+    ", then pip install --no-deps dm-control." if sys.version_info >= (3, 13) else "."
+)
+
+
 def _is_installed(suite: str) -> bool:
     package = _SUITES[suite].package
     return package is None or importlib.util.find_spec(package) is not None
@@ -109,5 +116,6 @@ def _import_adapter(name: str) -> types.ModuleType:
             raise
         raise errors.MissingExtraError(
             f"The environment suite {name!r} needs {error.name!r}, which is not "
-            f"installed: pip install 'tfagents-core[{suite.extra}]'."
+            f"installed: pip install 'tfagents-core[{suite.extra}]'"
+            + (_NO_LABMAZE if error.name == "dm_control" else ".")
         ) from error
