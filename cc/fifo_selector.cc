@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "cc/selector.h"
@@ -43,6 +44,18 @@ class FifoSelector : public Selector {
     oldest_ = kNone;
     newest_ = kNone;
     size_ = 0;
+  }
+
+  void Save(Writer* out) const override {
+    int64_t slot = oldest_;
+    out->PutArrayOf<int64_t>(size_, [this, &slot](int64_t) {
+      return std::exchange(slot, links_[Index(slot)].newer);
+    });
+  }
+
+  bool Load(Reader* in, const std::vector<double>& priorities,
+            const std::vector<bool>& live) override {
+    return InsertSaved(in, priorities, live, this);
   }
 
   Status CheckValid() const override {

@@ -63,6 +63,13 @@ class PrioritizedSelector : public Selector {
     tree_.Clear();
   }
 
+  void Save(Writer* out) const override { out->PutArray(slots_.members()); }
+
+  bool Load(Reader* in, const std::vector<double>& priorities,
+            const std::vector<bool>& live) override {
+    return InsertSaved(in, priorities, live, this);
+  }
+
   Status CheckValid() const override {
     TFA_RETURN_IF_ERROR(slots_.CheckValid());
     TFA_RETURN_IF_ERROR(tree_.CheckValid());

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "cc/random.h"
+#include "cc/serial.h"
 #include "cc/status.h"
 
 namespace tfa {
@@ -42,6 +44,14 @@ class Selector {
   // Forgets all slots.
   virtual void Clear() = 0;
 
+  // Writes what makes the draws to come the same, but for slots' priorities.
+  virtual void Save(Writer* out) const = 0;
+
+  // Takes up what a selector of the same kind saved, given all slots' priorities and
+  // which of them are live. False when it contradicts those. REQUIRES: size() == 0.
+  virtual bool Load(Reader* in, const std::vector<double>& priorities,
+                    const std::vector<bool>& live) = 0;
+
   // kFailedPrecondition naming the first broken invariant. O(size) and slow:
   // for tests.
   virtual Status CheckValid() const = 0;
@@ -58,6 +68,11 @@ std::unique_ptr<Selector> MakePrioritizedSelector(double alpha);
 
 // The slot inserted first; priorities are ignored. O(1) a call.
 std::unique_ptr<Selector> MakeFifoSelector();
+
+// Reads an array of slots, and inserts them in that order, if it is each live slot
+// once; else it returns false: the `Load` of selectors that are but an order.
+bool InsertSaved(Reader* in, const std::vector<double>& priorities,
+                 const std::vector<bool>& live, Selector* selector);
 
 // kInvalidArgument, naming the first offender and its index, unless all n
 // priorities are finite and >= 0.

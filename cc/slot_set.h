@@ -22,6 +22,9 @@ class SlotSet {
            ranks_[Index(slot)] != kAbsent;
   }
 
+  // All members by rank; inserting them in this order makes the same set.
+  const std::vector<int64_t>& members() const { return members_; }
+
   // The member of a rank; ranks change on Remove. REQUIRES: 0 <= rank < size().
   int64_t At(int64_t rank) const { return members_[Index(rank)]; }
 

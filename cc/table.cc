@@ -175,14 +175,16 @@ int64_t Table::Insert(const Window& window, std::optional<double> priority) {
   remover_->Insert(slot, p);
   draws_left_ += options_.max_times_sampled;
   const int64_t key = Key(slot);
-  if (size() > options_.max_size) {
-    int64_t evicted = 0;
-    double probability = 0.0;
-    remover_->Sample(1, &random_, &evicted, &probability);
-    Remove(evicted);
-  }
+  if (size() > options_.max_size) EvictOne();
   limiter_.Inserted(1);
   return key;
+}
+
+void Table::EvictOne() {
+  int64_t evicted = 0;
+  double probability = 0.0;
+  remover_->Sample(1, &random_, &evicted, &probability);
+  Remove(evicted);
 }
 
 void Table::Remove(int64_t slot) {

@@ -13,6 +13,7 @@
 #include "cc/random.h"
 #include "cc/rate_limiter.h"
 #include "cc/selector.h"
+#include "cc/serial.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/view.h"
@@ -102,6 +103,17 @@ class Table {
   // Removes all items and sets the counts to zero. Old keys stay stale.
   void Reset();
 
+  // Writes the items, naming segments by their numbers in `snapshot`, and all else
+  // that the calls to come depend on.
+  void Save(const StoreSnapshot& snapshot, Writer* out) const;
+  // A table as it was saved, over a store that was loaded. `options` count, not those
+  // of then: items that exceed them are removed, a sampler or remover of another kind
+  // starts with the items in the order they came. kDataLoss when what was saved
+  // contradicts itself or the store.
+  static StatusOr<std::unique_ptr<Table>> Load(TableOptions options, StepStore* store,
+                                               const std::vector<SegmentRows>& segments,
+                                               Reader* in);
+
   Status CheckValid() const;
   // Adds one to `refs[s]` for each item that holds segment s.
   void CountRefs(std::vector<int32_t>* refs) const;
@@ -128,6 +140,11 @@ class Table {
   void Remove(int64_t slot);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
+  bool LoadItems(const std::vector<SegmentRows>& segments, Reader* in);
+  bool LoadCounts(Reader* in);
+  bool LoadSelector(const SelectorOptions& options, Selector* selector, Reader* in);
+  void EvictOne();
+  void KeepWithinBounds();
 
   const TableOptions options_;
   StepStore* const store_;

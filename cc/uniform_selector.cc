@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "cc/selector.h"
 #include "cc/slot_set.h"
@@ -27,6 +28,13 @@ class UniformSelector : public Selector {
   int64_t size() const override { return slots_.size(); }
 
   void Clear() override { slots_.Clear(); }
+
+  void Save(Writer* out) const override { out->PutArray(slots_.members()); }
+
+  bool Load(Reader* in, const std::vector<double>& priorities,
+            const std::vector<bool>& live) override {
+    return InsertSaved(in, priorities, live, this);
+  }
 
   Status CheckValid() const override { return slots_.CheckValid(); }
 

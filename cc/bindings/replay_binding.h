@@ -62,6 +62,10 @@ class ReplayBinding {
 void BindOptions(pybind11::module_& module);
 void BindReplay(pybind11::module_& module);
 
+// Adds the files of checkpoints, and what saves and restores, to `Replay`.
+// REQUIRES: after BindReplay.
+void BindCheckpoints(pybind11::module_& module);
+
 }  // namespace tfa
 
 #endif  // TFAGENTS_CORE_CC_BINDINGS_REPLAY_BINDING_H_

@@ -32,8 +32,9 @@ Needs NumPy and dm-tree only.
 """
 
 from tfagents_core.replay import views
-from tfagents_core.replay._core import ClosedError
+from tfagents_core.replay._core import ClosedError, DamagedCheckpointError
 from tfagents_core.replay.buffer import Replay
+from tfagents_core.replay.checkpoint import latest_intact
 from tfagents_core.replay.columns import Column
 from tfagents_core.replay.outputs import (
     SequenceSample,
@@ -55,6 +56,7 @@ from tfagents_core.replay.tables import (
 __all__ = [
     "ClosedError",
     "Column",
+    "DamagedCheckpointError",
     "Episode",
     "Fifo",
     "MinSize",
@@ -72,6 +74,7 @@ __all__ = [
     "TableStats",
     "Transition",
     "Uniform",
+    "latest_intact",
     "n_step_transition",
     "sequence",
     "views",
