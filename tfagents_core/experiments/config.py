@@ -13,7 +13,11 @@ LAUNCHERS = ("inline",)
 
 
 class RunError(RuntimeError):
-    """A run failed, or its directory cannot be used; the message is one sentence."""
+    """A run failed; the message is one sentence."""
+
+
+class DirectoryError(RunError):
+    """A run's directory cannot be used: it is another run's, or not to be had."""
 
 
 class Interrupted(Exception):

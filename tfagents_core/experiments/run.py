@@ -72,7 +72,8 @@ def run_experiment(
     Raises:
         ValueError: the agent cannot act in the environment, or sizes do not fit;
             nothing has been written.
-        RunError: the directory holds another run, or the run failed.
+        DirectoryError: the directory holds another run, or another process is at it.
+        RunError: the run failed.
         Interrupted: SIGINT or SIGTERM came; a checkpoint has been written.
     """
     directory = run_directory.RunDirectory(config.run_dir)

@@ -46,16 +46,16 @@ class RunDirectory:
         """Makes sure that the directory is free, or holds this very run.
 
         Raises:
-            RunError: it holds another run, or is no directory.
+            DirectoryError: it holds another run, or is no directory.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise experiment_config.RunError(f"{self.path} is not a directory.")
+            raise experiment_config.DirectoryError(f"{self.path} is not a directory.")
         if not self._config.exists():
             return
         theirs, ours = self.read_config(), _describe(config)
         for name in ours:
             if name != "versions" and theirs.get(name) != ours[name]:
-                raise experiment_config.RunError(
+                raise experiment_config.DirectoryError(
                     f"{self.path} holds another run: its {name} is "
                     f"{_difference(theirs.get(name), ours[name])}; name another "
                     "directory."
@@ -66,14 +66,14 @@ class RunDirectory:
         """Makes the directory if need be and keeps other processes out of it.
 
         Raises:
-            RunError: another process is at this run.
+            DirectoryError: another process is at this run.
         """
         self._checkpoints.mkdir(parents=True, exist_ok=True)
         with open(self.path / ".lock", "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise experiment_config.RunError(
+                raise experiment_config.DirectoryError(
                     f"Another process is at the run in {self.path}; wait for it, or "
                     "name another directory."
                 ) from error
@@ -85,10 +85,10 @@ class RunDirectory:
         """The contents of `config.json`.
 
         Raises:
-            RunError: there is none.
+            DirectoryError: there is none.
         """
         if not self._config.exists():
-            raise experiment_config.RunError(
+            raise experiment_config.DirectoryError(
                 f"{self.path} holds no run: there is no config.json in it."
             )
         contents: dict[str, Any] = json.loads(self._config.read_text())
