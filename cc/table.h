@@ -21,7 +21,7 @@
 namespace tfa {
 
 struct SelectorOptions {
-  enum class Kind { kUniform, kPrioritized, kFifo };
+  enum class Kind { kUniform, kPrioritized, kFifo };  // checkpoints have the numbers
   Kind kind = Kind::kUniform;
   double alpha = 1.0;  // kPrioritized
 };

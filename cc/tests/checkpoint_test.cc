@@ -83,7 +83,8 @@ std::vector<int64_t> Play(Replay* replay, Random random, int64_t num_calls) {
     Batch batch(4);
     std::vector<int64_t> stacked(4 * 3);
     void* const outputs[] = {table == 0 ? batch.x.data() : stacked.data()};
-    if (!replay->Sample(table, 4, 0.5, batch.arrays(), outputs, kNoWait).ok()) continue;
+    if (!replay->Sample(table, 4, {0.5}, batch.arrays(), outputs, kNoWait).ok())
+      continue;
     for (const auto* each : {&batch.key, &batch.x, &batch.age, &stacked}) {
       seen.insert(seen.end(), each->begin(), each->end());
     }
@@ -156,7 +157,7 @@ TEST_F(CheckpointTest, ASelectorOfAnotherKindTakesTheItemsInTheirOrder) {
   for (int i = 0; i < 5; ++i) {
     Batch batch(1);
     void* const outputs[] = {batch.x.data()};
-    ASSERT_TRUE(restored->Sample(0, 1, 0.0, batch.arrays(), outputs, kNoWait).ok());
+    ASSERT_TRUE(restored->Sample(0, 1, {0.0}, batch.arrays(), outputs, kNoWait).ok());
     EXPECT_LT(batch.age[0], before);
     before = batch.age[0];
     ASSERT_EQ(*restored->Delete(0, batch.key.data(), 1), 1);
