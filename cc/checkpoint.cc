@@ -124,10 +124,16 @@ Status FindTables(const std::vector<TableOptions>& options, Reader* in,
 }  // namespace
 
 StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory) {
+  Lock lock(mutex_);
+  int64_t bytes = store_->bytes_allocated() / store_->segment_bytes() * 16;
+  for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
+  lock.unlock();
   Writer state;
+  state.Reserve(bytes);
   state.Put(kMagic);
   state.Put(kVersion);
-  Lock lock(mutex_);
+
+  lock.lock();
   TFA_RETURN_IF_ERROR(CheckOpen());
   const std::shared_ptr<StepStore> store = store_;
   const StoreSnapshot snapshot = store->Save(&state);

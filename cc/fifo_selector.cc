@@ -53,9 +53,12 @@ class FifoSelector : public Selector {
     });
   }
 
-  bool Load(Reader* in, const std::vector<double>& priorities,
+  bool Load(Reader* in, const std::vector<double>&,
             const std::vector<bool>& live) override {
-    return InsertSaved(in, priorities, live, this);
+    std::vector<int64_t> slots;
+    if (!GetLiveSlots(in, live, &slots)) return false;
+    for (const int64_t slot : slots) Insert(slot, 0.0);
+    return true;
   }
 
   Status CheckValid() const override {

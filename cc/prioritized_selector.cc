@@ -67,7 +67,17 @@ class PrioritizedSelector : public Selector {
 
   bool Load(Reader* in, const std::vector<double>& priorities,
             const std::vector<bool>& live) override {
-    return InsertSaved(in, priorities, live, this);
+    std::vector<int64_t> slots;
+    if (!GetLiveSlots(in, live, &slots)) return false;
+    std::vector<double> of_slots;
+    of_slots.reserve(slots.size());
+    for (const int64_t slot : slots) {
+      slots_.Insert(slot);
+      of_slots.push_back(priorities[static_cast<size_t>(slot)]);
+    }
+    tree_.Grow(static_cast<int64_t>(priorities.size()));
+    Update(slots.data(), of_slots.data(), size());
+    return true;
   }
 
   Status CheckValid() const override {

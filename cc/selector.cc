@@ -7,20 +7,16 @@
 
 namespace tfa {
 
-bool InsertSaved(Reader* in, const std::vector<double>& priorities,
-                 const std::vector<bool>& live, Selector* selector) {
-  const std::vector<int64_t> slots = in->GetArray<int64_t>();
+bool GetLiveSlots(Reader* in, const std::vector<bool>& live,
+                  std::vector<int64_t>* slots) {
+  *slots = in->GetArray<int64_t>();
   std::vector<bool> missing = live;
-  for (const int64_t slot : slots) {
+  for (const int64_t slot : *slots) {
     const auto index = static_cast<size_t>(slot);
     if (slot < 0 || index >= missing.size() || !missing[index]) return false;
     missing[index] = false;
   }
-  if (std::find(missing.begin(), missing.end(), true) != missing.end()) return false;
-  for (const int64_t slot : slots) {
-    selector->Insert(slot, priorities[static_cast<size_t>(slot)]);
-  }
-  return in->ok();
+  return std::find(missing.begin(), missing.end(), true) == missing.end();
 }
 
 Status ValidatePriorities(const double* priorities, int64_t n) {

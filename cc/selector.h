@@ -69,10 +69,9 @@ std::unique_ptr<Selector> MakePrioritizedSelector(double alpha);
 // The slot inserted first; priorities are ignored. O(1) a call.
 std::unique_ptr<Selector> MakeFifoSelector();
 
-// Reads an array of slots, and inserts them in that order, if it is each live slot
-// once; else it returns false: the `Load` of selectors that are but an order.
-bool InsertSaved(Reader* in, const std::vector<double>& priorities,
-                 const std::vector<bool>& live, Selector* selector);
+// Reads an array of slots. False unless it is each live slot once.
+bool GetLiveSlots(Reader* in, const std::vector<bool>& live,
+                  std::vector<int64_t>* slots);
 
 // kInvalidArgument, naming the first offender and its index, unless all n
 // priorities are finite and >= 0.

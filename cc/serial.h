@@ -21,6 +21,12 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 // O(bytes), amortised. Not thread-safe.
 class Writer {
  public:
+  // Fetches memory for so many bytes now, so that writing them need not.
+  void Reserve(int64_t n) {
+    bytes_.resize(Index(n));
+    bytes_.clear();
+  }
+
   template <class T>
   void Put(T value) {
     static_assert(std::is_arithmetic_v<T>, "one number at a time");

@@ -21,7 +21,7 @@
 namespace tfa {
 
 struct SelectorOptions {
-  enum class Kind { kUniform, kPrioritized, kFifo };
+  enum class Kind { kUniform, kPrioritized, kFifo };  // checkpoints have the numbers
   Kind kind = Kind::kUniform;
   double alpha = 1.0;  // kPrioritized
 };
@@ -106,6 +106,8 @@ class Table {
   // Writes the items, naming segments by their numbers in `snapshot`, and all else
   // that the calls to come depend on.
   void Save(const StoreSnapshot& snapshot, Writer* out) const;
+  // About as many bytes as that is.
+  int64_t SavedBytes() const { return static_cast<int64_t>(items_.size()) * 64; }
   // A table as it was saved, over a store that was loaded. `options` count, not those
   // of then: items that exceed them are removed, a sampler or remover of another kind
   // starts with the items in the order they came. kDataLoss when what was saved

@@ -31,9 +31,12 @@ class UniformSelector : public Selector {
 
   void Save(Writer* out) const override { out->PutArray(slots_.members()); }
 
-  bool Load(Reader* in, const std::vector<double>& priorities,
+  bool Load(Reader* in, const std::vector<double>&,
             const std::vector<bool>& live) override {
-    return InsertSaved(in, priorities, live, this);
+    std::vector<int64_t> slots;
+    if (!GetLiveSlots(in, live, &slots)) return false;
+    for (const int64_t slot : slots) Insert(slot, 0.0);
+    return true;
   }
 
   Status CheckValid() const override { return slots_.CheckValid(); }

@@ -12,12 +12,14 @@ touched: an earlier checkpoint has another name and stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from tfagents_core.replay import _core
@@ -164,15 +166,27 @@ def _damaged(path: pathlib.Path) -> _core.DamagedCheckpointError:
 
 
 def _write(path: pathlib.Path, data: bytes) -> None:
-    with open(path, "xb") as file:
+    with _naming(path), open(path, "xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
 def _flush_directory(directory: pathlib.Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+    with _naming(directory):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _naming(path: pathlib.Path) -> Iterator[None]:
+    """Gives errors the path, which those of an open file do not have."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
