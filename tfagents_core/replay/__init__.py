@@ -43,7 +43,15 @@ from tfagents_core.replay.outputs import (
 )
 from tfagents_core.replay.patterns import Episode, NStep, Sequence
 from tfagents_core.replay.rate_limiters import MinSize, Queue, SampleToInsertRatio
-from tfagents_core.replay.selectors import Fifo, Prioritized, Uniform
+from tfagents_core.replay.selectors import (
+    Fifo,
+    Lifo,
+    MaxHeap,
+    MinHeap,
+    Prioritized,
+    Uniform,
+    WithoutReplacement,
+)
 from tfagents_core.replay.tables import (
     Sample,
     SampleInfo,
@@ -57,6 +65,9 @@ __all__ = [
     "Column",
     "Episode",
     "Fifo",
+    "Lifo",
+    "MaxHeap",
+    "MinHeap",
     "MinSize",
     "NStep",
     "Prioritized",
@@ -72,6 +83,7 @@ __all__ = [
     "TableStats",
     "Transition",
     "Uniform",
+    "WithoutReplacement",
     "n_step_transition",
     "sequence",
     "views",
