@@ -189,14 +189,15 @@ StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back
   }
 }
 
-Status Replay::Sample(int64_t table, int64_t n, double beta, const SampleArrays& arrays,
-                      void* const* outputs, Deadline deadline) {
+Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
+                      const SampleArrays& arrays, void* const* outputs,
+                      Deadline deadline) {
   if (n < 1) {
     return InvalidArgumentError("batch_size is " + std::to_string(n) +
                                 "; it must be >= 1");
   }
-  if (!std::isfinite(beta) || beta < 0.0) {
-    return InvalidArgumentError("beta is " + std::to_string(beta) +
+  if (!std::isfinite(weights.beta) || weights.beta < 0.0) {
+    return InvalidArgumentError("beta is " + std::to_string(weights.beta) +
                                 "; it must be finite and >= 0");
   }
   std::vector<Window> windows(static_cast<size_t>(n));
@@ -210,7 +211,7 @@ Status Replay::Sample(int64_t table, int64_t n, double beta, const SampleArrays&
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
   }
-  At(table).Draw(n, beta, arrays, windows.data());
+  At(table).Draw(n, weights, arrays, windows.data());
   NotifyAll();
   const std::shared_ptr<StepStore> store = store_;
   lock.unlock();

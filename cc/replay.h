@@ -70,8 +70,8 @@ class Replay {
                                Deadline deadline);
 
   // Draws n items and gathers view v of the table into `outputs[v]`.
-  Status Sample(int64_t table, int64_t n, double beta, const SampleArrays& arrays,
-                void* const* outputs, Deadline deadline);
+  Status Sample(int64_t table, int64_t n, const WeightOptions& weights,
+                const SampleArrays& arrays, void* const* outputs, Deadline deadline);
 
   StatusOr<int64_t> UpdatePriorities(int64_t table, const int64_t* keys,
                                      const double* priorities, int64_t n);

@@ -21,9 +21,24 @@
 namespace tfa {
 
 struct SelectorOptions {
-  enum class Kind { kUniform, kPrioritized, kFifo };  // checkpoints have the numbers
+  enum class Kind {  // checkpoints have the numbers
+    kUniform,
+    kPrioritized,
+    kFifo,
+    kLifo,
+    kMinHeap,
+    kMaxHeap,
+    kWithoutReplacement,
+  };
   Kind kind = Kind::kUniform;
-  double alpha = 1.0;  // kPrioritized
+  PrioritizedOptions prioritized = {};  // kPrioritized
+};
+
+// Importance weights (N P_i)^-beta, over the largest in the batch or in the table.
+struct WeightOptions {
+  enum class Normalizer { kBatch, kTable };
+  double beta = 0.0;  // finite and >= 0
+  Normalizer normalizer = Normalizer::kBatch;
 };
 
 struct TableOptions {
@@ -87,10 +102,9 @@ class Table {
   // REQUIRES: a valid priority, a window of rows that are held.
   int64_t Insert(const Window& window, std::optional<double> priority);
 
-  // Draws n items and pins their windows; importance weights are
-  // (N P_i)^-beta / max_j (N P_j)^-beta over the batch.
-  // REQUIRES: CanSample(n), n >= 1, beta >= 0.
-  void Draw(int64_t n, double beta, const SampleArrays& arrays, Window* windows);
+  // Draws n items and pins their windows. REQUIRES: CanSample(n), n >= 1.
+  void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
+            Window* windows);
 
   // Sets priorities by key; of equal keys the last counts. Returns how many keys
   // named a live item; those of items that have gone are counted as stale and

@@ -25,6 +25,8 @@ class UniformSelector : public Selector {
     std::fill_n(probabilities, n, 1.0 / static_cast<double>(live));
   }
 
+  double LeastProbability() override { return 1.0 / static_cast<double>(size()); }
+
   int64_t size() const override { return slots_.size(); }
 
   void Clear() override { slots_.Clear(); }

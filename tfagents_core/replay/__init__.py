@@ -44,7 +44,15 @@ from tfagents_core.replay.outputs import (
 )
 from tfagents_core.replay.patterns import Episode, NStep, Sequence
 from tfagents_core.replay.rate_limiters import MinSize, Queue, SampleToInsertRatio
-from tfagents_core.replay.selectors import Fifo, Prioritized, Uniform
+from tfagents_core.replay.selectors import (
+    Fifo,
+    Lifo,
+    MaxHeap,
+    MinHeap,
+    Prioritized,
+    Uniform,
+    WithoutReplacement,
+)
 from tfagents_core.replay.tables import (
     Sample,
     SampleInfo,
@@ -59,6 +67,9 @@ __all__ = [
     "DamagedCheckpointError",
     "Episode",
     "Fifo",
+    "Lifo",
+    "MaxHeap",
+    "MinHeap",
     "MinSize",
     "NStep",
     "Prioritized",
@@ -74,6 +85,7 @@ __all__ = [
     "TableStats",
     "Transition",
     "Uniform",
+    "WithoutReplacement",
     "latest_intact",
     "n_step_transition",
     "sequence",
