@@ -21,11 +21,23 @@ from . import helpers, saving
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "replay-1"
 
 
+SELECTORS = [
+    replay.Uniform(),
+    replay.Prioritized(0.5),
+    replay.Prioritized(0.5, stratified=True, uniform_mix=0.1),
+    replay.Fifo(),
+    replay.Lifo(),
+    replay.MinHeap(),
+    replay.MaxHeap(),
+    replay.WithoutReplacement(),
+]
+
+
 @hypothesis.given(
     seed=st.integers(0, 2**32),
     num_calls=st.integers(0, 400),
-    sampler=st.sampled_from([replay.Uniform(), replay.Prioritized(0.5), replay.Fifo()]),
-    remover=st.sampled_from([replay.Uniform(), replay.Fifo()]),
+    sampler=st.sampled_from(SELECTORS),
+    remover=st.sampled_from(SELECTORS),
 )
 @hypothesis.settings(max_examples=25, deadline=None)
 def test_a_restored_replay_goes_on_exactly_as_the_saved_one(
