@@ -25,6 +25,7 @@ struct ItemRecord {
 };
 static_assert(sizeof(ItemRecord) == 40, "no padding reaches the file");
 
+// The numbers of the kinds are part of the format.
 void PutSelector(const SelectorOptions& options, const Selector& selector,
                  Writer* out) {
   out->Put(static_cast<int32_t>(options.kind));
