@@ -1,0 +1,244 @@
+"""How does the replay compare with others on the same work, at the same time?
+
+Each replay runs in a process of its own, in the Python that has it, and all do each
+piece of work in turn, several rounds, so that a busy machine slows all of them alike.
+Prints one JSON line for each answer, the ratios, and a table in Markdown. What cannot
+be imported is left out, and a line says so.
+
+    python -m benchmarks.replay_peers [--python PEER=PATH ...] [--only WORKLOAD ...]
+        [--output DIRECTORY]
+
+dm-reverb needs an environment of its own, with Python 3.11:
+
+    python3.11 -m venv reverb && reverb/bin/pip install dm-reverb==0.14.0 \
+        tensorflow==2.15.1
+    python -m benchmarks.replay_peers --python reverb=reverb/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import peers, timing
+
+PEERS = ("ours", "cpprb", "stable_baselines3", "reverb")
+PACKAGES = {
+    "ours": "tfagents_core",
+    "stable_baselines3": "stable-baselines3",
+    "reverb": "dm-reverb",
+}
+ROOT = pathlib.Path(__file__).parent.parent
+_SECONDS = 0.2
+_NUM_NOT_COUNTED = 8
+
+Line = dict[str, Any]
+
+
+class Peer:
+    """A process that has one replay and does with it what it is told."""
+
+    def __init__(self, name: str, python: str) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [python, "-m", "benchmarks.replay_peers", "--serve", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+                "CUDA_VISIBLE_DEVICES": "",
+            },
+        )
+
+    def ask(self, **request: Any) -> Line:
+        """What the process answers; it may also say why it does not."""
+        assert self._process.stdin and self._process.stdout
+        try:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            answer: Line = json.loads(self._process.stdout.readline())
+        except (OSError, json.JSONDecodeError):
+            return {"left_out": f"its process ended: {self._process.poll()}"}
+        return answer
+
+    def close(self) -> None:
+        """Ends the process."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def serve(name: str) -> None:
+    """Answers requests on stdin until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # Whatever a replay prints is no answer.
+    work: peers.Work | None = None
+    for text in sys.stdin:
+        request = json.loads(text)
+        try:
+            if "prepare" in request:
+                work = None  # Its memory is free before the next is made.
+                work = _prepare(name, **request["prepare"])
+                answer: Line = {"items": work.items} if work else {"left_out": "none"}
+            elif work is not None:
+                answer = {"items_per_s": work.items * _calls_per_second(work)}
+            else:
+                answer = {"version": _version(name)}
+        except ImportError as error:
+            answer = {"left_out": str(error)}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _prepare(name: str, workload: str, **settings: int) -> peers.Work | None:
+    module = importlib.import_module(f"benchmarks.peers.{name}")
+    work: peers.Work | None = module.make(workload, peers.Settings(**settings))
+    return work
+
+
+def _calls_per_second(work: peers.Work) -> float:
+    """Over a fifth of a second, once what was ready beforehand is used up."""
+    for _ in range(_NUM_NOT_COUNTED):
+        work.call()
+    start = end = time.perf_counter()
+    num_calls = 0
+    while end - start < _SECONDS:
+        work.call()
+        num_calls += 1
+        end = time.perf_counter()
+    return num_calls / (end - start)
+
+
+def _version(name: str) -> str:
+    """The installed version; ImportError where it is not there."""
+    importlib.import_module(f"benchmarks.peers.{name}")
+    if name == "ours":
+        return "this checkout"
+    return importlib.metadata.version(PACKAGES.get(name, name))
+
+
+def compare(
+    workload: str, running: list[Peer], settings: dict[str, peers.Settings], rounds: int
+) -> Iterator[Line]:
+    """One line for each replay that can do this work."""
+    able = []
+    for peer in running:
+        setting = dataclasses.asdict(settings[peer.name])
+        answer = peer.ask(prepare={"workload": workload, **setting})
+        if "left_out" not in answer:
+            able.append(peer)
+    rates: dict[Peer, list[float]] = {peer: [] for peer in able}
+    for _ in range(rounds):
+        for peer in able:
+            rates[peer].append(peer.ask()["items_per_s"])
+    ours = next((rates[peer] for peer in rates if peer.name == "ours"), None)
+    for peer, rate in rates.items():
+        size = settings[peer.name]
+        is_atari = workload.startswith("atari")
+        line: Line = {
+            "workload": workload,
+            "replay": peer.name,
+            "num_items": size.num_frames if is_atari else size.num_items,
+            "items_per_s": timing.significant(statistics.median(rate)),
+            "range": [timing.significant(min(rate)), timing.significant(max(rate))],
+        }
+        if ours and peer.name != "ours":
+            ratio = statistics.median(ours) / statistics.median(rate)
+            line["ours_is_faster_by"] = timing.significant(ratio, 3)
+        yield line
+
+
+def table(lines: list[Line]) -> str:
+    """The answers as Markdown: items a second, and how much faster ours is."""
+    names = [name for name in PEERS if any(n.get("replay") == name for n in lines)]
+    rows = [
+        f"| items a second | {' | '.join(names)} |",
+        "| --- |" + " --- |" * len(names),
+    ]
+    for workload, words in peers.WORKLOADS.items():
+        found = {n["replay"]: n for n in lines if n.get("workload") == workload}
+        if found:
+            cells = [_cell(found.get(name)) for name in names]
+            rows.append(f"| {words} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _cell(line: Line | None) -> str:
+    if line is None:
+        return "–"
+    rate = f"{line['items_per_s']:,.0f}"
+    ratio = line.get("ours_is_faster_by")
+    return rate if ratio is None else f"{rate} (ours {ratio:g}×)"
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, peers.Settings]:
+    """As many items for all, but as many as it takes in minutes for Reverb."""
+    usual = peers.Settings(arguments.num_items, arguments.num_frames)
+    fewer = peers.Settings(
+        min(arguments.num_items, arguments.num_items_of_reverb), arguments.num_frames
+    )
+    return {name: fewer if name == "reverb" else usual for name in PEERS}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--serve", choices=PEERS, help=argparse.SUPPRESS)
+    parser.add_argument("--python", nargs="+", default=[], metavar="PEER=PATH")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
+    parser.add_argument(
+        "--only", nargs="+", choices=peers.WORKLOADS, default=[*peers.WORKLOADS]
+    )
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--num-items", type=int, default=1_000_000)
+    parser.add_argument("--num-items-of-reverb", type=int, default=100_000)
+    parser.add_argument("--num-frames", type=int, default=20_000)
+    parser.add_argument(
+        "--output", type=pathlib.Path, help="a directory, for all of it"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Starts the processes, has them work in turn, prints the answers."""
+    arguments = _arguments()
+    if arguments.serve:
+        serve(arguments.serve)
+        return
+    pythons = dict(pair.split("=", 1) for pair in arguments.python)
+    started = [
+        Peer(name, pythons.get(name, sys.executable)) for name in arguments.peers
+    ]
+    versions = {peer: peer.ask() for peer in started}
+    words = {peer.name: answer for peer, answer in versions.items()}
+    lines: list[Line] = [{"machine": timing.machine(), "replays": words}]
+    print(json.dumps(lines[0]), flush=True)
+    running = [peer for peer, answer in versions.items() if "version" in answer]
+    for workload in arguments.only:
+        for line in compare(workload, running, _settings(arguments), arguments.rounds):
+            print(json.dumps(line), flush=True)
+            lines.append(line)
+    for peer in started:
+        peer.close()
+    markdown = table(lines)
+    print(f"\n{markdown}")
+    if arguments.output:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (arguments.output / "peers.jsonl").write_text(text)
+        (arguments.output / "peers.md").write_text(markdown)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Times several things in turn, so that all of them meet the same disturbances."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import pathlib
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Function = Callable[[], object]
+
+_LEAST_SECONDS = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How long one call takes, in seconds.
+
+    Attributes:
+        median: over the repeats.
+        best: the shortest repeat's.
+    """
+
+    median: float
+    best: float
+
+    def fields(self, prefix: str = "") -> dict[str, float]:
+        """Both in microseconds, to be put into a line of JSON."""
+        return {
+            f"{prefix}us": significant(1e6 * self.median),
+            f"{prefix}best_us": significant(1e6 * self.best),
+        }
+
+
+def interleave(
+    functions: Mapping[str, Function], *, repeats: int = 25
+) -> dict[str, Timing]:
+    """Times each function `repeats` times, one after the other and round again.
+
+    A repeat makes as many calls as take about a millisecond: long beside the clock's
+    own cost, short beside what else a busy machine does.
+
+    Args:
+        functions: by name.
+        repeats: rounds, after one that is not counted.
+    """
+    calls = {name: _num_calls(function) for name, function in functions.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            seconds[name].append(_seconds(function, calls[name]) / calls[name])
+    return {
+        name: Timing(statistics.median(values), min(values))
+        for name, values in seconds.items()
+    }
+
+
+def measure(function: Function, *, repeats: int = 25) -> Timing:
+    """As `interleave`, for one function."""
+    return interleave({"function": function}, repeats=repeats)["function"]
+
+
+def significant(value: float, digits: int = 4) -> float:
+    """`value` with so many significant digits."""
+    return float(f"{value:.{digits}g}")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on, when, and with which command."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        "command": " ".join(["python -m", _module_name(), *sys.argv[1:]]),
+        "cores": len(os.sched_getaffinity(0)),
+        "cpu": _cpu(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "python": platform.python_version(),
+    }
+
+
+def _num_calls(function: Function) -> int:
+    """Calls that take about a millisecond; the first warms up and is not counted."""
+    function()
+    return max(1, round(_LEAST_SECONDS / max(_seconds(function, 3) / 3, 1e-9)))
+
+
+def _seconds(function: Function, num_calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(num_calls):
+        function()
+    return time.perf_counter() - start
+
+
+def _module_name() -> str:
+    return f"benchmarks.{pathlib.Path(sys.argv[0]).stem}"
+
+
+def _cpu() -> str:
+    """The processor's name, family and vector instructions."""
+    path = pathlib.Path("/proc/cpuinfo")
+    if not path.exists():
+        return platform.processor()
+    lines = (line.partition(":") for line in path.read_text().splitlines())
+    words = {key.strip(): value.strip() for key, _, value in lines}
+    vectors = [name for name in ("avx2", "avx512f") if name in words.get("flags", "")]
+    family = f"family {words.get('cpu family', '?')}"
+    return ", ".join([words.get("model name", platform.machine()), family, *vectors])

@@ -1,0 +1,126 @@
+"""The replays that the benchmarks measure, and how they are filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks import sizes
+from tfagents_core import replay
+
+SMALL = {
+    "observation": replay.Column((sizes.OBSERVATION_SIZE,), np.float32),
+    "action": replay.Column((), np.int32),
+    "reward": replay.Column((), np.float32),
+    "discount": replay.Column((), np.float32),
+    "extras": replay.Column((), np.float32),
+}
+SMALL_BYTES = 4 * (sizes.OBSERVATION_SIZE + 4)
+ATARI = {
+    "observation": replay.Column(sizes.FRAME, np.uint8),
+    "action": replay.Column((), np.int32),
+    "reward": replay.Column((), np.float32),
+    "discount": replay.Column((), np.float32),
+}
+
+
+def small(
+    num_items: int,
+    sampler: replay.selectors.Selector,
+    *,
+    num_envs: int = sizes.NUM_ENVS,
+) -> replay.Replay:
+    """Room for transitions of 24 float32 observations, five columns."""
+    table = replay.Table(
+        "table",
+        pattern=replay.NStep(1),
+        outputs=replay.n_step_transition(SMALL, gamma=0.99),
+        max_size=num_items,
+        rate_limiter=replay.MinSize(1),
+        sampler=sampler,
+    )
+    return replay.Replay(SMALL, [table], num_streams=num_envs)
+
+
+def draws_only(num_items: int) -> replay.Replay:
+    """Room for prioritized items of which nothing is gathered."""
+    steps = {"value": replay.Column((), np.int32)}
+    table = replay.Table(
+        "table",
+        pattern=replay.NStep(1),
+        outputs={},
+        max_size=num_items,
+        rate_limiter=replay.MinSize(1),
+        sampler=replay.Prioritized(sizes.ALPHA),
+    )
+    return replay.Replay(steps, [table], num_streams=sizes.NUM_ENVS)
+
+
+def atari(num_items: int) -> replay.Replay:
+    """Room for one-step transitions whose two stacks of 4 frames are one of 5."""
+    table = replay.Table(
+        "table",
+        pattern=replay.NStep(1),
+        outputs={
+            "frames": replay.views.Row("observation", -1, stack=sizes.STACK + 1),
+            "action": replay.views.Row("action", -1),
+            "reward": replay.views.Row("reward", -1),
+            "discount": replay.views.Row("discount", -1),
+        },
+        max_size=num_items,
+        rate_limiter=replay.MinSize(1),
+    )
+    return replay.Replay(ATARI, [table], num_streams=8)
+
+
+def sequences(num_items: int, *, length: int = 80, period: int = 40) -> replay.Replay:
+    """Room for R2D2's sequences of frames."""
+    table = replay.Table(
+        "table",
+        pattern=replay.Sequence(length + 1, period),
+        outputs=replay.sequence(ATARI, length),
+        max_size=num_items,
+        rate_limiter=replay.MinSize(1),
+    )
+    return replay.Replay(ATARI, [table], num_streams=8)
+
+
+def rows(steps: Any, num_envs: int, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+    """One row for each environment: arrays `[num_envs, *shape]`."""
+    rng = np.random.default_rng(seed)
+
+    def random(column: replay.Column) -> npt.NDArray[Any]:
+        shape = (num_envs, *column.shape)
+        if column.dtype.kind == "f":
+            return rng.uniform(0.0, 1.0, shape).astype(column.dtype)
+        return rng.integers(0, 200, shape).astype(column.dtype)
+
+    return {name: random(column) for name, column in steps.items()}
+
+
+def fill(buffer: replay.Replay, num_items: int) -> replay.TableHandle:
+    """Appends until the table has `num_items`, and gives all of them priorities."""
+    table = buffer.tables["table"]
+    batches = [rows(buffer.steps, buffer.num_streams, seed) for seed in range(8)]
+    tick = 0
+    while table.size < num_items:
+        step = tick % sizes.EPISODE_LENGTH
+        buffer.append(
+            batches[tick % len(batches)],
+            first=step == 0,
+            last=step == sizes.EPISODE_LENGTH - 1,
+        )
+        tick += 1
+    if isinstance(table.config.sampler, replay.Prioritized):
+        spread_priorities(table)
+    return table
+
+
+def spread_priorities(table: replay.TableHandle, *, batch_size: int = 65_536) -> None:
+    """Gives most items, drawn twice over, a priority between 0.1 and 2."""
+    rng = np.random.default_rng(0)
+    for _ in range(2 * table.size // batch_size + 1):
+        keys = table.sample(batch_size).info.key
+        table.update_priorities(keys, rng.uniform(0.1, 2.0, batch_size))
