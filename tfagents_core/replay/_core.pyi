@@ -43,6 +43,7 @@ class View:
         stack: int = 0,
         gamma: float = 1.0,
     ) -> None: ...
+    time_major: bool
 
 class Pattern:
     def __init__(
@@ -85,6 +86,7 @@ class TableOptions:
         max_times_sampled: int,
         rate_limiter: RateLimiter,
         pattern: Pattern,
+        insert_on_sample: str,
         views: Sequence[View],
     ) -> None: ...
 
@@ -97,6 +99,7 @@ class ReplayOptions:
         num_streams: int,
         history: int,
         segment_rows: int,
+        max_bytes: int,
         seed: int,
     ) -> None: ...
 
@@ -122,6 +125,7 @@ class Replay:
         first: bool | npt.ArrayLike,
         last: bool | npt.ArrayLike,
         streams: npt.ArrayLike | None,
+        priorities: Sequence[npt.ArrayLike | None] | None,
         timeout: float | None,
         /,
     ) -> None: ...
@@ -131,6 +135,7 @@ class Replay:
         first: bool,
         last: bool,
         stream: int,
+        priorities: Sequence[npt.ArrayLike | None] | None,
         timeout: float | None,
         /,
     ) -> None: ...
@@ -158,7 +163,7 @@ class Replay:
         self, table: int, keys: npt.ArrayLike, priorities: npt.ArrayLike, /
     ) -> int: ...
     def delete(self, table: int, keys: npt.ArrayLike, /) -> int: ...
-    def outputs(self, table: int, /) -> list[tuple[str, tuple[int, ...]]]: ...
+    def outputs(self, table: int, /) -> list[tuple[str, tuple[int, ...], int]]: ...
     def why_not_sample(self, table: int, n: int, /) -> str: ...
     def why_not_insert(self, table: int, n: int, /) -> str: ...
     def check_batch_size(
