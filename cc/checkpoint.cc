@@ -150,6 +150,7 @@ StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory) {
   Status status = WriteFiles(directory, state, snapshot.segments, store.get(), &sums);
   lock.lock();
   store->Unpin(snapshot.segments);
+  NotifyAll();
   if (!status.ok()) return status;
   return sums;
 }
@@ -173,6 +174,7 @@ Status Replay::Restore(const std::string& directory,
       StepStore::Load(options_.columns, StoreOptions(options_), &in, &segments);
   if (!loaded.ok()) return loaded.status();
   std::shared_ptr<StepStore> store = std::move(*loaded);
+  TFA_RETURN_IF_ERROR(CheckBudget(*store));
   std::vector<Reader> blocks;
   TFA_RETURN_IF_ERROR(FindTables(options_.tables, &in, &blocks));
   const auto num_columns = static_cast<int64_t>(columns().size());
@@ -186,7 +188,8 @@ Status Replay::Restore(const std::string& directory,
     if (!table.ok()) return table.status();
     tables.push_back(std::move(*table));
   }
-  store->Unpin(segments);
+  TFA_RETURN_IF_ERROR(ConnectTables(tables));
+  store->Unref(segments);
 
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());

@@ -27,6 +27,7 @@ StepStore::Options StoreOptions(const ReplayOptions& options) {
   StepStore::Options store;
   store.num_streams = options.num_streams;
   store.segment_rows = options.segment_rows;
+  store.max_bytes = options.max_bytes;
   store.history_rows = std::max<int64_t>(options.history, 1);
   for (const TableOptions& table : options.tables) {
     store.history_rows = std::max(store.history_rows, table.pattern.max_rows());
@@ -51,6 +52,8 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
     if (!table.ok()) return table.status();
     replay->tables_.push_back(std::move(*table));
   }
+  TFA_RETURN_IF_ERROR(ConnectTables(replay->tables_));
+  TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_));
   replay->num_items_.resize(replay->tables_.size());
   replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
   return replay;
@@ -132,8 +135,17 @@ Status Replay::AwaitInsert(int64_t table, int64_t num_items, Lock* lock,
                deadline);
 }
 
+Status Replay::CheckPriorities(const double* const* priorities, int64_t n) const {
+  for (int64_t t = 0; priorities != nullptr && t < num_tables(); ++t) {
+    if (priorities[t] == nullptr) continue;
+    TFA_RETURN_IF_ERROR(ValidatePriorities(priorities[t], n));
+  }
+  return OkStatus();
+}
+
 Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* columns,
-                      Deadline deadline) {
+                      const double* const* priorities, Deadline deadline) {
+  TFA_RETURN_IF_ERROR(CheckPriorities(priorities, n));
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
@@ -144,24 +156,37 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
       return count == 0 || At(t).CanInsert(count);
     };
     while (full < num_tables() && fits(full)) ++full;
-    if (full == num_tables()) break;
-    const int64_t count = num_items_[static_cast<size_t>(full)];
-    TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
+    if (full < num_tables()) {
+      const int64_t count = num_items_[static_cast<size_t>(full)];
+      TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
+    } else if (MakeRoom(store_->NumNeeded(rows, n))) {
+      break;
+    } else {
+      TFA_RETURN_IF_ERROR(Await(
+          "waiting to append: samples or checkpoints being copied hold steps that "
+          "max_bytes needs",
+          &lock, deadline));
+    }
   }
   TFA_RETURN_IF_ERROR(store_->Append(rows, n, columns));
-  for (int64_t i = 0; i < n; ++i) MakeItems(rows[i]);
+  for (int64_t i = 0; i < n; ++i) MakeItems(rows, i, priorities);
   NotifyAll();
   return OkStatus();
 }
 
-void Replay::MakeItems(const RowFlags& row) {
+void Replay::MakeItems(const RowFlags* rows, int64_t i,
+                       const double* const* priorities) {
+  const RowFlags& row = rows[i];
   const int64_t step = store_->NextStep(row.stream) - 1;
-  for (const std::unique_ptr<Table>& table : tables_) {
+  for (size_t t = 0; t < tables_.size(); ++t) {
     items_.clear();
-    table->options().pattern.Items(step, row.last, &items_);
+    tables_[t]->options().pattern.Items(step, row.last, &items_);
+    const bool given = priorities != nullptr && priorities[t] != nullptr;
+    const std::optional<double> priority =
+        given ? std::optional<double>(priorities[t][i]) : std::nullopt;
     for (const PatternItem& item : items_) {
       // The store keeps as many rows as the longest pattern needs.
-      table->Insert(*store_->Recent(row.stream, 0, item.length), std::nullopt);
+      tables_[t]->Insert(*store_->Recent(row.stream, 0, item.length), priority);
     }
   }
 }
@@ -221,6 +246,7 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
   }
   lock.lock();
   for (const Window& window : windows) store->Unpin(window);
+  NotifyAll();
   return OkStatus();
 }
 
@@ -291,21 +317,6 @@ int64_t Replay::bytes_allocated() const {
 int64_t Replay::bytes_in_use() const {
   const Lock lock(mutex_);
   return store_->bytes_in_use();
-}
-
-int64_t Replay::ProjectedBytes(int64_t table) const {
-  const Lock lock(mutex_);
-  const TableOptions& options = At(table).options();
-  const StepStore::Options& store = store_->options();
-  const int64_t rows_per_segment = store_->segment_rows();
-  const int64_t held = store.history_rows + store.stack_rows;
-  const int64_t rows = (options.max_size - 1) * options.pattern.stride() +
-                       options.pattern.max_rows() + store.stack_rows;
-  const int64_t full = (rows + rows_per_segment - 1) / rows_per_segment;
-  // At worst a stream's oldest and newest segments are held for one row each.
-  const int64_t edges =
-      store.num_streams * (2 + (held + rows_per_segment - 1) / rows_per_segment);
-  return (full + edges) * store_->segment_bytes();
 }
 
 Status Replay::CheckValid() const {

@@ -32,6 +32,7 @@ struct ReplayOptions {
   int64_t num_streams = 1;
   int64_t history = 1;       // rows of each stream kept for `CreateItem`
   int64_t segment_rows = 0;  // 0: chosen by the size of a row
+  int64_t max_bytes = 0;     // of stored steps; 0: no bound
   uint64_t seed = 0;
 };
 
@@ -59,9 +60,12 @@ class Replay {
   }
 
   // Appends one row to each of `n` streams and makes the items that arise, once
-  // every table may take its own; `columns[c]` is column c of all n rows.
+  // every table may take its own; `columns[c]` is column c of all n rows. The items
+  // that row i makes in table t have the priority `priorities[t][i]`, or where
+  // `priorities` or `priorities[t]` is null the highest seen so far. Where max_bytes
+  // leaves no room, the items with the oldest steps go, also if this call then fails.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
-                Deadline deadline);
+                const double* const* priorities, Deadline deadline);
 
   // Makes an item of the `length` rows that end `back` rows before the newest of
   // the stream, and returns its key.
@@ -117,7 +121,11 @@ class Replay {
   Status CheckOpen() const;
   Status CheckRows(const RowFlags* rows, int64_t n);
   Status PlanAppend(const RowFlags* rows, int64_t n);
-  void MakeItems(const RowFlags& row);
+  Status CheckPriorities(const double* const* priorities, int64_t n) const;
+  void MakeItems(const RowFlags* rows, int64_t i, const double* const* priorities);
+  static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
+  Status CheckBudget(const StepStore& store) const;
+  bool MakeRoom(int64_t num_segments);
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
   Status Await(const std::string& reason, Lock* lock, Deadline deadline);
   void NotifyAll();

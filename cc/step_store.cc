@@ -117,6 +117,19 @@ uint32_t StepStore::EpisodeStep(int32_t segment, int32_t offset) const {
   return steps(segment)[offset];
 }
 
+int64_t StepStore::NumNeeded(const RowFlags* rows, int64_t n) const {
+  return std::count_if(rows, rows + n, [this](const RowFlags& row) {
+    return NeedsSegment(streams_[Index(row.stream)]);
+  });
+}
+
+int64_t StepStore::NumAvailable() const {
+  const int64_t bound = options_.max_bytes / segment_bytes_;
+  const int64_t most =
+      options_.max_bytes > 0 ? std::min(bound, kMaxSegments) : kMaxSegments;
+  return most - num_segments_ + static_cast<int64_t>(free_.size());
+}
+
 // Makes sure that `n` segments can be started without failing.
 Status StepStore::Reserve(int64_t n) {
   while (static_cast<int64_t>(free_.size()) < n) TFA_RETURN_IF_ERROR(AllocateSlab());
@@ -126,14 +139,13 @@ Status StepStore::Reserve(int64_t n) {
 // Adds as many segments as there are, but not more than fill a slab of 16 MiB.
 Status StepStore::AllocateSlab() {
   const int64_t most = std::max<int64_t>(1, kMaxSlabBytes / segment_bytes_);
-  const int64_t count = std::clamp<int64_t>(num_segments_, 1, most);
-  const bool numbered = num_segments_ + count <= kBlock * kMaxBlocks;
-  void* const slab = numbered ? AllocateAligned(count * segment_bytes_) : nullptr;
+  const int64_t unused = NumAvailable() - static_cast<int64_t>(free_.size());
+  const int64_t count = std::min(std::clamp<int64_t>(num_segments_, 1, most), unused);
+  void* const slab = count > 0 ? AllocateAligned(count * segment_bytes_) : nullptr;
   if (slab == nullptr) {
-    return ResourceExhaustedError(
-        "no memory for another " + std::to_string(count * segment_bytes_) +
-        " bytes of steps (" + std::to_string(bytes_allocated()) +
-        " bytes are allocated); lower the tables' max_size");
+    return ResourceExhaustedError("no memory for more steps (" +
+                                  std::to_string(bytes_allocated()) +
+                                  " bytes are allocated); lower the tables' max_size");
   }
   slabs_.push_back(slab);
   // Those at the start of the slab are used first.
@@ -155,6 +167,7 @@ void StepStore::StartSegment(Stream* stream) {
   h.next = -1;
   h.prev = stream->segments.empty() ? -1 : stream->segments.back();
   h.refs = 1;
+  h.started_at = num_started_++;
   if (h.prev >= 0) header(h.prev).next = id;
   stream->segments.push_back(id);
   stream->rows_in_last = 0;
@@ -168,29 +181,32 @@ void StepStore::TrimHistory(Stream* stream) {
     if (rows < options_.history_rows + options_.stack_rows) return;
     const int32_t oldest = stream->segments.front();
     stream->segments.pop_front();
-    --header(oldest).refs;
-    Release(oldest);
+    DropRef(oldest);
   }
 }
 
-void StepStore::Release(int32_t segment) {
-  const Header& h = header(segment);
-  if (h.refs == 0 && h.pins == 0) free_.push_back(segment);
+void StepStore::DropRef(int32_t segment) {
+  Header& h = header(segment);
+  if (--h.refs > 0) return;
+  if (h.pins == 0) {
+    free_.push_back(segment);
+  } else {
+    ++num_only_pinned_;
+  }
+}
+
+void StepStore::DropPin(int32_t segment) {
+  Header& h = header(segment);
+  if (--h.pins > 0 || h.refs > 0) return;
+  --num_only_pinned_;
+  free_.push_back(segment);
 }
 
 Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* columns) {
-  const auto needs_segment = [this](const Stream& s) {
-    return s.segments.empty() || s.rows_in_last == segment_rows_;
-  };
-  int64_t needed = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    needed += needs_segment(streams_[Index(rows[i].stream)]) ? 1 : 0;
-  }
-  TFA_RETURN_IF_ERROR(Reserve(needed));
-
+  TFA_RETURN_IF_ERROR(Reserve(NumNeeded(rows, n)));
   for (int64_t i = 0; i < n; ++i) {
     Stream& stream = streams_[Index(rows[i].stream)];
-    if (needs_segment(stream)) StartSegment(&stream);
+    if (NeedsSegment(stream)) StartSegment(&stream);
     uint8_t* data = header(stream.segments.back()).data;
     const int64_t row = stream.rows_in_last++;
     for (size_t c = 0; c < columns_.size(); ++c) {
@@ -259,10 +275,7 @@ void StepStore::Ref(const Window& window) {
 }
 
 void StepStore::Unref(const Window& window) {
-  ForEachSegment(window, [this](int32_t s) {
-    --header(s).refs;
-    Release(s);
-  });
+  ForEachSegment(window, [this](int32_t s) { DropRef(s); });
 }
 
 void StepStore::Pin(const Window& window) {
@@ -270,18 +283,12 @@ void StepStore::Pin(const Window& window) {
 }
 
 void StepStore::Unpin(const Window& window) {
-  ForEachSegment(window, [this](int32_t s) {
-    --header(s).pins;
-    Release(s);
-  });
+  ForEachSegment(window, [this](int32_t s) { DropPin(s); });
 }
 
 void StepStore::Reset() {
   for (Stream& stream : streams_) {
-    for (const int32_t s : stream.segments) {
-      --header(s).refs;
-      Release(s);
-    }
+    for (const int32_t s : stream.segments) DropRef(s);
     stream = Stream();
   }
 }
@@ -309,6 +316,7 @@ Status StepStore::CheckValid(const std::vector<int32_t>& item_refs) const {
     if (is_free[Index(s)]) return FailedPreconditionError("segment is free twice");
     is_free[Index(s)] = true;
   }
+  int64_t only_pinned = 0;
   for (int32_t s = 0; s < num_segments_; ++s) {
     const Header& h = header(s);
     if (h.refs != refs[Index(s)] || h.pins < 0) {
@@ -320,6 +328,10 @@ Status StepStore::CheckValid(const std::vector<int32_t>& item_refs) const {
       return FailedPreconditionError("segment " + std::to_string(s) +
                                      " is both free and held, or neither");
     }
+    only_pinned += h.refs == 0 && h.pins > 0;
+  }
+  if (only_pinned != num_only_pinned_ || NumAvailable() < 0) {
+    return FailedPreconditionError("segments are counted wrong");
   }
   return OkStatus();
 }

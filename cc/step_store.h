@@ -36,7 +36,7 @@ struct SegmentRows {
   int32_t rows = 0;
 };
 
-// The segments in use at one moment, numbered from 0.
+// The segments in use at one moment, numbered from 0 in the order they were started.
 struct StoreSnapshot {
   std::vector<SegmentRows> segments;  // by number
   std::vector<int32_t> numbers;       // by segment; -1 where it is free
@@ -64,6 +64,7 @@ class StepStore {
     int64_t history_rows = 1;  // newest rows of a stream that stay reachable
     int64_t stack_rows = 0;    // rows before an item that its views may look at
     int64_t segment_rows = 0;  // a power of two; 0 chooses by the size of a row
+    int64_t max_bytes = 0;     // of all segments, in use or free; 0: no bound
   };
 
   static StatusOr<std::unique_ptr<StepStore>> Create(std::vector<Column> columns,
@@ -78,6 +79,15 @@ class StepStore {
   int64_t segment_bytes() const { return segment_bytes_; }
   int64_t bytes_allocated() const { return num_segments_ * segment_bytes_; }
   int64_t bytes_in_use() const;
+
+  // Segments that `Append` of these rows would start.
+  int64_t NumNeeded(const RowFlags* rows, int64_t n) const;
+  // Segments that can be started within max_bytes.
+  int64_t NumAvailable() const;
+  // Segments that only gathers and saves in progress hold: free once they are done.
+  int64_t num_only_pinned() const { return num_only_pinned_; }
+  // Orders segments by when they were started.
+  int64_t StartedAt(int32_t segment) const { return header(segment).started_at; }
 
   // Whether the stream has an episode that has begun and not ended.
   bool EpisodeOpen(int32_t stream) const { return streams_[Index(stream)].open; }
@@ -111,12 +121,13 @@ class StepStore {
   StoreSnapshot Save(Writer* out);
   void Unpin(const std::vector<SegmentRows>& segments);
   // A store as it was saved, with rows still to be filled in; segment i of
-  // `*segments`, all pinned, is number i. `options` count, not those of then, but for
-  // segment_rows. kInvalidArgument when the saved store does not fit them, kDataLoss
-  // when it contradicts itself.
+  // `*segments`, all referenced until `Unref`, is number i. `options` count, not those
+  // of then, but for segment_rows. kInvalidArgument when the saved store does not fit
+  // them, kDataLoss when it contradicts itself.
   static StatusOr<std::unique_ptr<StepStore>> Load(std::vector<Column> columns,
                                                    const Options& options, Reader* in,
                                                    std::vector<SegmentRows>* segments);
+  void Unref(const std::vector<SegmentRows>& segments);
   // Whether a window's rows, and those before it for stacking, are all in segments
   // that were loaded.
   bool Contains(const Window& window, const std::vector<SegmentRows>& segments) const;
@@ -149,7 +160,8 @@ class StepStore {
     int32_t next = -1;
     int32_t prev = -1;
     int32_t refs = 0;  // of streams and items
-    int32_t pins = 0;  // of gathers in progress
+    int32_t pins = 0;  // of gathers and saves in progress
+    int64_t started_at = 0;
   };
   struct Stream {
     std::deque<int32_t> segments;  // oldest first; each holds one reference
@@ -160,6 +172,7 @@ class StepStore {
   // Headers live in blocks that never move, so gathers read them without a lock.
   static constexpr int64_t kBlock = 1024;
   static constexpr int64_t kMaxBlocks = 4096;
+  static constexpr int64_t kMaxSegments = kBlock * kMaxBlocks;
 
   StepStore(std::vector<Column> columns, const Options& options, int64_t segment_rows);
 
@@ -177,7 +190,11 @@ class StepStore {
   Status AllocateSlab();
   void StartSegment(Stream* stream);
   void TrimHistory(Stream* stream);
-  void Release(int32_t segment);
+  bool NeedsSegment(const Stream& stream) const {
+    return stream.segments.empty() || stream.rows_in_last == segment_rows_;
+  }
+  void DropRef(int32_t segment);
+  void DropPin(int32_t segment);
   bool LinkSegments(const std::vector<int32_t>& next,
                     const std::vector<SegmentRows>& segments);
   bool LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
@@ -196,6 +213,8 @@ class StepStore {
   std::array<std::unique_ptr<Header[]>, kMaxBlocks> blocks_;
   std::vector<void*> slabs_;  // the memory of the segments, several in each
   int64_t num_segments_ = 0;
+  int64_t num_started_ = 0;
+  int64_t num_only_pinned_ = 0;
   std::vector<int32_t> free_;
   std::vector<Stream> streams_;
 };

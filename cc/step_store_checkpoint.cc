@@ -94,8 +94,14 @@ StoreSnapshot StepStore::Save(Writer* out) {
   for (int32_t s = 0; s < num_segments_; ++s) {
     if (header(s).refs == 0) continue;
     ++header(s).pins;
-    snapshot.numbers[Index(s)] = static_cast<int32_t>(snapshot.segments.size());
     snapshot.segments.push_back({s, static_cast<int32_t>(segment_rows_)});
+  }
+  std::sort(snapshot.segments.begin(), snapshot.segments.end(),
+            [this](const SegmentRows& a, const SegmentRows& b) {
+              return StartedAt(a.segment) < StartedAt(b.segment);
+            });
+  for (size_t i = 0; i < snapshot.segments.size(); ++i) {
+    snapshot.numbers[Index(snapshot.segments[i].segment)] = static_cast<int32_t>(i);
   }
   const auto number = [&snapshot](int32_t s) { return snapshot.numbers[Index(s)]; };
   for (const Stream& stream : streams_) {
@@ -129,10 +135,11 @@ StoreSnapshot StepStore::Save(Writer* out) {
 }
 
 void StepStore::Unpin(const std::vector<SegmentRows>& segments) {
-  for (const SegmentRows& each : segments) {
-    --header(each.segment).pins;
-    Release(each.segment);
-  }
+  for (const SegmentRows& each : segments) DropPin(each.segment);
+}
+
+void StepStore::Unref(const std::vector<SegmentRows>& segments) {
+  for (const SegmentRows& each : segments) DropRef(each.segment);
 }
 
 StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
@@ -154,11 +161,20 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   const std::vector<int32_t> rows = in->GetArray<int32_t>();
   const std::vector<int32_t> next = in->GetArray<int32_t>();
   if (!in->ok() || next.size() != rows.size()) return Contradiction();
+  const auto num_segments = static_cast<int64_t>(rows.size());
+  if (num_segments > (*store)->NumAvailable()) {
+    return InvalidArgumentError(
+        "the checkpoint has " +
+        std::to_string(num_segments * (*store)->segment_bytes()) +
+        " bytes of steps, this replay max_bytes = " +
+        std::to_string(options.max_bytes) + "; give max_bytes at least as many");
+  }
   for (const int32_t written : rows) {
     TFA_RETURN_IF_ERROR((*store)->Reserve(1));
     const int32_t id = (*store)->free_.back();
     (*store)->free_.pop_back();
-    (*store)->header(id).pins = 1;
+    (*store)->header(id).refs = 1;
+    (*store)->header(id).started_at = (*store)->num_started_++;
     segments->push_back({id, written});
   }
   bool good = (*store)->LinkSegments(next, *segments);

@@ -9,71 +9,9 @@ namespace {
 
 constexpr int64_t kSlotMask = 0xffffffff;
 constexpr uint32_t kGenerationMask = 0x7fffffff;
-constexpr int64_t kMaxItems = int64_t{1} << 31;
 // Slots whose memory is set aside (not touched) at once, so that it never moves.
 constexpr int64_t kReservedSlots = int64_t{1} << 22;
 constexpr int64_t kPrefetchItems = 8;
-
-std::unique_ptr<Selector> MakeSelector(const SelectorOptions& options) {
-  switch (options.kind) {
-    case SelectorOptions::Kind::kPrioritized:
-      return MakePrioritizedSelector(options.prioritized);
-    case SelectorOptions::Kind::kFifo:
-      return MakeFifoSelector();
-    case SelectorOptions::Kind::kLifo:
-      return MakeLifoSelector();
-    case SelectorOptions::Kind::kMinHeap:
-      return MakeMinHeapSelector();
-    case SelectorOptions::Kind::kMaxHeap:
-      return MakeMaxHeapSelector();
-    case SelectorOptions::Kind::kWithoutReplacement:
-      return MakeWithoutReplacementSelector();
-    default:
-      return MakeUniformSelector();
-  }
-}
-
-Status CheckSelector(const SelectorOptions& options, const std::string& role) {
-  if (options.kind != SelectorOptions::Kind::kPrioritized) return OkStatus();
-  const PrioritizedOptions& prioritized = options.prioritized;
-  if (!(std::isfinite(prioritized.alpha) && prioritized.alpha >= 0.0)) {
-    return InvalidArgumentError(role +
-                                " has alpha = " + std::to_string(prioritized.alpha) +
-                                "; it must be finite and >= 0");
-  }
-  if (prioritized.uniform_mix >= 0.0 && prioritized.uniform_mix <= 1.0) {
-    return OkStatus();
-  }
-  return InvalidArgumentError(
-      role + " has uniform_mix = " + std::to_string(prioritized.uniform_mix) +
-      "; it must be in [0, 1]");
-}
-
-Status CheckOptions(const TableOptions& options, const StepStore& store) {
-  if (options.max_size < 1 || options.max_size >= kMaxItems) {
-    return InvalidArgumentError("max_size is " + std::to_string(options.max_size) +
-                                "; it must be in [1, 2^31)");
-  }
-  if (options.max_size < options.rate_limiter.min_size) {
-    return InvalidArgumentError(
-        "max_size " + std::to_string(options.max_size) +
-        " is less than the rate limiter's min_size " +
-        std::to_string(options.rate_limiter.min_size) +
-        ", so nothing could ever be sampled; raise max_size or lower min_size");
-  }
-  if (options.max_times_sampled < 0 || options.max_times_sampled > INT32_MAX) {
-    return InvalidArgumentError("max_times_sampled is " +
-                                std::to_string(options.max_times_sampled) +
-                                "; it must be in [0, 2^31), where 0 is no bound");
-  }
-  TFA_RETURN_IF_ERROR(CheckSelector(options.sampler, "sampler"));
-  TFA_RETURN_IF_ERROR(CheckSelector(options.remover, "remover"));
-  TFA_RETURN_IF_ERROR(options.pattern.Validate());
-  for (const View& view : options.views) {
-    TFA_RETURN_IF_ERROR(view.Validate(store.columns()));
-  }
-  return OkStatus();
-}
 
 // w_i = (N P_i)^-beta / max_j w_j (Schaul et al. 2016, section 3.4), where j runs
 // over the batch and what else may have a probability as small as `least`.
@@ -95,7 +33,7 @@ void ImportanceWeights(double beta, double least, const double* probabilities,
 StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* store,
                                                uint64_t seed) {
   const std::string where = "table '" + options.name + "': ";
-  Status status = CheckOptions(options, *store);
+  Status status = options.Validate(store->columns());
   if (!status.ok()) return Status(status.code(), where + status.message());
   StatusOr<RateLimiter> limiter = RateLimiter::Create(options.rate_limiter);
   status = limiter.status();
@@ -191,16 +129,22 @@ int64_t Table::Insert(const Window& window, std::optional<double> priority) {
   remover_->Insert(slot, p);
   draws_left_ += options_.max_times_sampled;
   const int64_t key = Key(slot);
-  if (size() > options_.max_size) EvictOne();
+  if (size() > options_.max_size) RemoveOne();
   limiter_.Inserted(1);
   return key;
 }
 
-void Table::EvictOne() {
-  int64_t evicted = 0;
+int64_t Table::ChooseRemoved() {
+  int64_t slot = 0;
   double probability = 0.0;
-  remover_->Sample(1, &random_, &evicted, &probability);
-  Remove(evicted);
+  remover_->Sample(1, &random_, &slot, &probability);
+  return slot;
+}
+
+void Table::RemoveOne() { Remove(ChooseRemoved()); }
+
+int64_t Table::RemovableSince() {
+  return store_->StartedAt(item(ChooseRemoved()).window.segment);
 }
 
 void Table::Remove(int64_t slot) {
@@ -224,6 +168,9 @@ void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* wi
   arrays.age[i] = limiter_.num_inserts() - 1 - taken.inserted_at;
   windows[i] = taken.window;
   store_->Pin(taken.window);
+  if (taken.times_sampled == 1 && insert_on_sample_ != nullptr) {
+    insert_on_sample_->Insert(taken.window, taken.priority);
+  }
 }
 
 void Table::Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,

@@ -9,47 +9,21 @@
 #include <vector>
 
 #include "cc/memory.h"
-#include "cc/pattern.h"
 #include "cc/random.h"
 #include "cc/rate_limiter.h"
 #include "cc/selector.h"
 #include "cc/serial.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
-#include "cc/view.h"
+#include "cc/table_options.h"
 
 namespace tfa {
-
-struct SelectorOptions {
-  enum class Kind {  // checkpoints have the numbers
-    kUniform,
-    kPrioritized,
-    kFifo,
-    kLifo,
-    kMinHeap,
-    kMaxHeap,
-    kWithoutReplacement,
-  };
-  Kind kind = Kind::kUniform;
-  PrioritizedOptions prioritized = {};  // kPrioritized
-};
 
 // Importance weights (N P_i)^-beta, over the largest in the batch or in the table.
 struct WeightOptions {
   enum class Normalizer { kBatch, kTable };
   double beta = 0.0;  // finite and >= 0
   Normalizer normalizer = Normalizer::kBatch;
-};
-
-struct TableOptions {
-  std::string name;
-  SelectorOptions sampler;
-  SelectorOptions remover;
-  int64_t max_size = 1;           // items
-  int64_t max_times_sampled = 0;  // 0: no bound
-  RateLimiterOptions rate_limiter;
-  Pattern pattern;
-  std::vector<View> views;  // one per output array
 };
 
 struct TableStats {
@@ -102,6 +76,16 @@ class Table {
   // REQUIRES: a valid priority, a window of rows that are held.
   int64_t Insert(const Window& window, std::optional<double> priority);
 
+  // The first draw of an item inserts a copy of it, with its priority, into `table`.
+  // REQUIRES: the same store, a rate limiter that never stops inserts.
+  void InsertOnSample(Table* table) { insert_on_sample_ = table; }
+
+  // Removes the item that the remover chooses. REQUIRES: size() > 0.
+  void RemoveOne();
+  // When the first segment of the item that the remover chooses was started.
+  // REQUIRES: size() > 0, a remover whose choice does not change by looking.
+  int64_t RemovableSince();
+
   // Draws n items and pins their windows. REQUIRES: CanSample(n), n >= 1.
   void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
             Window* windows);
@@ -153,17 +137,18 @@ class Table {
   int64_t FindSlot(int64_t key) const;
   Status CheckKeys(const int64_t* keys, int64_t n) const;
   int64_t TakeSlot();
+  int64_t ChooseRemoved();
   void Remove(int64_t slot);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
   bool LoadItems(const std::vector<SegmentRows>& segments, Reader* in);
   bool LoadCounts(Reader* in);
   bool LoadSelector(const SelectorOptions& options, Selector* selector, Reader* in);
-  void EvictOne();
   void KeepWithinBounds();
 
   const TableOptions options_;
   StepStore* const store_;
+  Table* insert_on_sample_ = nullptr;
   RateLimiter limiter_;
   Random random_;
   std::unique_ptr<Selector> sampler_;

@@ -167,7 +167,7 @@ void Table::KeepWithinBounds() {
     const bool spent = item(slot).times_sampled >= options_.max_times_sampled;
     if (item(slot).live() && spent) Remove(slot);
   }
-  while (size() > options_.max_size) EvictOne();
+  while (size() > options_.max_size) RemoveOne();
 }
 
 }  // namespace tfa

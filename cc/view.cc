@@ -103,18 +103,35 @@ void GatherRow(const ColumnReader& reader, const View& view, const Window* windo
   }
 }
 
-// `count` rows of the window from `start` on, zeros where it has none.
+// Where the elements of an output with a batch and a time axis lie.
+struct Strides {
+  Strides(const View& view, int64_t batch_size)
+      : num_steps(view.kind == View::Kind::kRow ? 1 : view.stop - view.start),
+        item(view.batch_axis() == 0 ? num_steps : 1),
+        step(view.batch_axis() == 0 ? 1 : batch_size) {}
+
+  int64_t num_steps;  // T
+  int64_t item;       // elements from an item to the next, at one step
+  int64_t step;       // elements from a step to the next, of one item
+};
+
+// `count` rows of the window from `start` on, zeros where it has none; `step` bytes
+// from one to the next.
 void CopyRows(const ColumnReader& reader, const Window& window, int64_t start,
-              int64_t count, uint8_t* out) {
+              int64_t count, int64_t step, uint8_t* out) {
   const int64_t bytes = reader.row_bytes();
   const int64_t present =
       std::clamp<int64_t>(window.length - start, 0, count);  // REQUIRES: start >= 0
+  const int64_t longest_run = step == bytes ? present : 1;
   for (int64_t i = 0; i < present;) {
-    const int64_t run = reader.Run(window, start + i, present - i);
-    std::memcpy(out + i * bytes, reader.Row(window, start + i), Size(run * bytes));
+    const int64_t most = std::min(longest_run, present - i);
+    const int64_t run = reader.Run(window, start + i, most);
+    std::memcpy(out + i * step, reader.Row(window, start + i), Size(run * bytes));
     i += run;
   }
-  std::memset(out + present * bytes, 0, Size((count - present) * bytes));
+  for (int64_t i = present; i < count; ++i) {
+    std::memset(out + i * step, 0, Size(bytes));
+  }
 }
 
 // The `stack` rows that end with row `i`, none from before the episode's first.
@@ -135,12 +152,13 @@ void CopyStack(const ColumnReader& reader, const Window& window, int64_t i,
 void GatherStacks(const ColumnReader& reader, const View& view, const Window* windows,
                   int64_t n, uint8_t* out) {
   const bool single = view.kind == View::Kind::kRow;
-  const int64_t count = single ? 1 : view.stop - view.start;
+  const Strides strides(view, n);
   const int64_t bytes = view.stack * reader.row_bytes();
   for (int64_t b = 0; b < n; ++b) {
     const int64_t start = single ? RowIndex(view, windows[b]) : view.start;
-    for (int64_t t = 0; t < count; ++t, out += bytes) {
-      CopyStack(reader, windows[b], start + t, view.stack, out);
+    for (int64_t t = 0; t < strides.num_steps; ++t) {
+      const int64_t at = b * strides.item + t * strides.step;
+      CopyStack(reader, windows[b], start + t, view.stack, out + at * bytes);
     }
   }
 }
@@ -218,10 +236,12 @@ void GatherNStep(const StepStore& store, const View& view, const Window* windows
 }
 
 void GatherMask(const View& view, const Window* windows, int64_t n, void* out) {
-  auto* mask = static_cast<float*>(out);
+  auto* const mask = static_cast<float*>(out);
+  const Strides strides(view, n);
   for (int64_t b = 0; b < n; ++b) {
-    for (int64_t t = view.start; t < view.stop; ++t) {
-      *mask++ = t < windows[b].length ? 1.0F : 0.0F;
+    const int64_t present = windows[b].length - view.start;
+    for (int64_t t = 0; t < strides.num_steps; ++t) {
+      mask[b * strides.item + t * strides.step] = t < present ? 1.0F : 0.0F;
     }
   }
 }
@@ -290,10 +310,11 @@ void Gather(const StepStore& store, const View& view, const Window* windows, int
   const ColumnReader reader(store, view.column);
   if (view.stack > 0) return GatherStacks(reader, view, windows, n, bytes);
   if (view.kind == View::Kind::kRow) return GatherRow(reader, view, windows, n, bytes);
-  const int64_t count = view.stop - view.start;
+  const Strides strides(view, n);
+  const int64_t row_bytes = reader.row_bytes();
   for (int64_t b = 0; b < n; ++b) {
-    CopyRows(reader, windows[b], view.start, count,
-             bytes + b * count * reader.row_bytes());
+    CopyRows(reader, windows[b], view.start, strides.num_steps,
+             strides.step * row_bytes, bytes + b * strides.item * row_bytes);
   }
 }
 

@@ -21,6 +21,7 @@ namespace tfa {
 // kReturn [B, *shape]: sum_{i=1..m} gamma^{i-1} (prod_{j<i} d_j) r_i.
 // kDiscount [B, *shape]: gamma^m prod_{i=1..m} d_i.
 // kMask [B, T] float32: 1 where the item has rows start..stop-1, else 0.
+// kRows and kMask start with [T, B] when `time_major`.
 struct View {
   enum class Kind { kRow, kRows, kReturn, kDiscount, kMask };
 
@@ -31,13 +32,18 @@ struct View {
   int64_t stop = 0;
   int64_t stack = 0;
   double gamma = 1.0;
+  bool time_major = false;
 
   Status Validate(const std::vector<Column>& columns) const;
   // The output's dtype and shape, without the batch axis.
   Column Output(const std::vector<Column>& columns) const;
+  // Where the batch axis goes.
+  int batch_axis() const {
+    return time_major && (kind == Kind::kRows || kind == Kind::kMask) ? 1 : 0;
+  }
 };
 
-// Writes view outputs: `out` is B contiguous outputs of `view`.
+// Writes one view of B items into `out`.
 //
 // Reads rows only, which never change while pinned: no lock is needed.
 // O(bytes written); for kReturn and kDiscount O(rows of the items).

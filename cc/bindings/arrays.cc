@@ -1,5 +1,6 @@
 #include "cc/bindings/arrays.h"
 
+#include <algorithm>
 #include <climits>
 #include <cstring>
 #include <utility>
@@ -64,9 +65,11 @@ std::unique_ptr<Buffer> Acquire(BufferPool* pool, int64_t bytes) {
 // An array over `data`, which `owner` keeps alive.
 py::object Wrap(const ArraySpec& spec, int64_t rows, void* data, py::handle owner) {
   const std::vector<int64_t>& shape = spec.column().shape;
+  const size_t axis = spec.batch_axis();
   Py_intptr_t dims[33];
-  dims[0] = rows;
-  for (size_t i = 0; i < shape.size(); ++i) dims[i + 1] = shape[i];
+  std::copy_n(shape.data(), axis, dims);
+  dims[axis] = rows;
+  std::copy(shape.begin() + static_cast<int64_t>(axis), shape.end(), dims + axis + 1);
   const Api& api = Api::get();
   Py_INCREF(spec.dtype());
   PyObject* array = api.PyArray_NewFromDescr_(api.PyArray_Type_, spec.dtype(),
@@ -82,18 +85,20 @@ py::object Wrap(const ArraySpec& spec, int64_t rows, void* data, py::handle owne
 
 }  // namespace
 
-ArraySpec::ArraySpec(const Column& column)
-    : column_(column), dtype_(DTypeName(column.dtype)) {}
+ArraySpec::ArraySpec(const Column& column, int batch_axis)
+    : column_(column),
+      batch_axis_(static_cast<size_t>(batch_axis)),
+      dtype_(DTypeName(column.dtype)) {}
 
 bool ArraySpec::Matches(PyObject* array, int64_t rows) const {
   const auto* proxy = Proxy(array);
   const std::vector<int64_t>& shape = column_.shape;
-  const int batch_axes = rows >= 0 ? 1 : 0;
-  if (proxy->nd != static_cast<int>(shape.size()) + batch_axes) return false;
-  if (batch_axes == 1 && proxy->dimensions[0] != rows) return false;
+  const size_t batch_axes = rows >= 0 ? 1 : 0;
+  if (proxy->nd != static_cast<int>(shape.size() + batch_axes)) return false;
+  if (batch_axes == 1 && proxy->dimensions[batch_axis_] != rows) return false;
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (proxy->dimensions[i + static_cast<size_t>(batch_axes)] != shape[i])
-      return false;
+    const size_t axis = i < batch_axis_ ? i : i + batch_axes;
+    if (proxy->dimensions[axis] != shape[i]) return false;
   }
   return proxy->descr == dtype_.ptr() ||
          Api::get().PyArray_EquivTypes_(proxy->descr, dtype_.ptr());
@@ -101,7 +106,7 @@ bool ArraySpec::Matches(PyObject* array, int64_t rows) const {
 
 void ArraySpec::Refuse(py::handle given, int64_t rows, const std::string& what) const {
   std::vector<int64_t> shape = column_.shape;
-  if (rows >= 0) shape.insert(shape.begin(), rows);
+  if (rows >= 0) shape.insert(shape.begin() + static_cast<int64_t>(batch_axis_), rows);
   throw py::value_error(what + " '" + column_.name + "' must be " +
                         DTypeName(column_.dtype) + ShapeString(shape) + ", got " +
                         Describe(given));

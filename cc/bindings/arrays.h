@@ -19,12 +19,14 @@ namespace tfa {
 // A column as NumPy describes it. Use under the GIL.
 class ArraySpec {
  public:
-  explicit ArraySpec(const Column& column);
+  // `batch_axis`: where the axis of rows goes, if there is one.
+  explicit ArraySpec(const Column& column, int batch_axis = 0);
 
   const Column& column() const { return column_; }
+  size_t batch_axis() const { return batch_axis_; }
   PyObject* dtype() const { return dtype_.ptr(); }
 
-  // Whether `array` has this dtype and shape, after an axis of `rows` if >= 0.
+  // Whether `array` has this dtype and shape, with an axis of `rows` if >= 0.
   bool Matches(PyObject* array, int64_t rows) const;
   // ValueError that says what was expected, and what came.
   [[noreturn]] void Refuse(pybind11::handle given, int64_t rows,
@@ -32,6 +34,7 @@ class ArraySpec {
 
  private:
   Column column_;
+  size_t batch_axis_;
   pybind11::dtype dtype_;
 };
 

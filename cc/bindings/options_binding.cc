@@ -40,11 +40,12 @@ void BindViewsAndPatterns(py::module_& module) {
   py::class_<View>(module, "View")
       .def(py::init([](View::Kind kind, int64_t column, int64_t discount, int64_t start,
                        int64_t stop, int64_t stack, double gamma) {
-             return View{kind, column, discount, start, stop, stack, gamma};
+             return View{kind, column, discount, start, stop, stack, gamma, false};
            }),
            py::kw_only(), py::arg("kind"), py::arg("column") = 0,
            py::arg("discount") = 0, py::arg("start") = 0, py::arg("stop") = 0,
-           py::arg("stack") = 0, py::arg("gamma") = 1.0);
+           py::arg("stack") = 0, py::arg("gamma") = 1.0)
+      .def_readwrite("time_major", &View::time_major);
 
   py::native_enum<Pattern::Kind>(module, "PatternKind", "enum.Enum")
       .value("N_STEP", Pattern::Kind::kNStep)
@@ -116,25 +117,28 @@ void BindOptions(py::module_& module) {
       .def(py::init([](std::string name, SelectorOptions sampler,
                        SelectorOptions remover, int64_t max_size,
                        int64_t max_times_sampled, RateLimiterOptions rate_limiter,
-                       Pattern pattern, std::vector<View> views) {
-             return TableOptions{std::move(name), sampler,           remover,
-                                 max_size,        max_times_sampled, rate_limiter,
-                                 pattern,         std::move(views)};
+                       Pattern pattern, std::string insert_on_sample,
+                       std::vector<View> views) {
+             return TableOptions{
+                 std::move(name),   sampler,      remover, max_size,
+                 max_times_sampled, rate_limiter, pattern, std::move(insert_on_sample),
+                 std::move(views)};
            }),
            py::kw_only(), py::arg("name"), py::arg("sampler"), py::arg("remover"),
            py::arg("max_size"), py::arg("max_times_sampled"), py::arg("rate_limiter"),
-           py::arg("pattern"), py::arg("views"));
+           py::arg("pattern"), py::arg("insert_on_sample"), py::arg("views"));
 
   py::class_<ReplayOptions>(module, "ReplayOptions")
       .def(py::init([](std::vector<Column> columns, std::vector<TableOptions> tables,
                        int64_t num_streams, int64_t history, int64_t segment_rows,
-                       uint64_t seed) {
-             return ReplayOptions{std::move(columns), std::move(tables),
-                                  num_streams,        history,
-                                  segment_rows,       seed};
+                       int64_t max_bytes, uint64_t seed) {
+             return ReplayOptions{
+                 std::move(columns), std::move(tables), num_streams, history,
+                 segment_rows,       max_bytes,         seed};
            }),
            py::kw_only(), py::arg("columns"), py::arg("tables"), py::arg("num_streams"),
-           py::arg("history"), py::arg("segment_rows"), py::arg("seed"));
+           py::arg("history"), py::arg("segment_rows"), py::arg("max_bytes"),
+           py::arg("seed"));
 }
 
 }  // namespace tfa

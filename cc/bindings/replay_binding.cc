@@ -36,6 +36,29 @@ SampleArrays ToArrays(const std::vector<void*>& info) {
   return arrays;
 }
 
+// Pointers to the priorities of n new rows, by table. Lives for one call.
+class Priorities {
+ public:
+  Priorities(py::handle given, int64_t num_tables, int64_t n) {
+    if (given.is_none()) return;
+    for (const py::handle values : given) {
+      if (!values.is_none()) owned_.push_back(FloatArray(values, n, "priorities"));
+      pointers_.push_back(values.is_none() ? nullptr : owned_.back().data());
+    }
+    if (static_cast<int64_t>(pointers_.size()) == num_tables) return;
+    throw py::value_error("priorities must have one entry for each table");
+  }
+
+  // Null when none were given.
+  const double* const* data() const {
+    return pointers_.empty() ? nullptr : pointers_.data();
+  }
+
+ private:
+  std::vector<py::array_t<double>> owned_;
+  std::vector<const double*> pointers_;
+};
+
 void CheckBatchSize(int64_t batch_size) {
   if (batch_size >= 1) return;
   throw py::value_error("batch_size is " + std::to_string(batch_size) +
@@ -61,7 +84,7 @@ ReplayBinding::ReplayBinding(ReplayOptions options)
   for (int64_t t = 0; t < replay_->num_tables(); ++t) {
     std::vector<ArraySpec>& specs = outputs_.emplace_back();
     for (const View& view : replay_->table_options(t).views) {
-      specs.emplace_back(view.Output(replay_->columns()));
+      specs.emplace_back(view.Output(replay_->columns()), view.batch_axis());
     }
   }
 }
@@ -74,19 +97,21 @@ int64_t ReplayBinding::CheckTable(int64_t table) const {
 }
 
 void ReplayBinding::AppendRows(const std::vector<RowFlags>& rows,
-                               const RowPointers& pointers,
+                               const RowPointers& pointers, py::handle priorities,
                                std::optional<double> timeout) {
   const auto n = static_cast<int64_t>(rows.size());
+  const Priorities values(priorities, replay_->num_tables(), n);
   const Deadline deadline = ToDeadline(timeout);
   const auto attempt = [&](Deadline until) {
-    return replay_->Append(rows.data(), n, pointers.data(), until);
+    return replay_->Append(rows.data(), n, pointers.data(), values.data(), until);
   };
   const bool small = n * row_bytes_ <= kSmallAppend;
   ThrowIfError(WaitInterruptibly(deadline, small, attempt));
 }
 
 void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
-                           py::handle streams, std::optional<double> timeout) {
+                           py::handle streams, py::handle priorities,
+                           std::optional<double> timeout) {
   py::array_t<int64_t> ids;
   const bool all = streams.is_none();
   if (!all) ids = IntegerArray(streams, "streams");
@@ -101,13 +126,13 @@ void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
     rows[static_cast<size_t>(i)] = {in_range ? static_cast<int32_t>(id) : -1,
                                     is_first[i], is_last[i]};
   }
-  AppendRows(rows, pointers, timeout);
+  AppendRows(rows, pointers, priorities, timeout);
 }
 
 void ReplayBinding::AppendOne(py::handle arrays, bool first, bool last, int32_t stream,
-                              std::optional<double> timeout) {
+                              py::handle priorities, std::optional<double> timeout) {
   const RowPointers pointers(columns_, arrays, -1);
-  AppendRows({{stream, first, last}}, pointers, timeout);
+  AppendRows({{stream, first, last}}, pointers, priorities, timeout);
 }
 
 int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
@@ -206,8 +231,8 @@ py::list ReplayBinding::Outputs(int64_t table) const {
   py::list outputs;
   for (const ArraySpec& spec : outputs_[static_cast<size_t>(CheckTable(table))]) {
     const Column& column = spec.column();
-    outputs.append(
-        py::make_tuple(DTypeName(column.dtype), py::tuple(py::cast(column.shape))));
+    outputs.append(py::make_tuple(
+        DTypeName(column.dtype), py::tuple(py::cast(column.shape)), spec.batch_axis()));
   }
   return outputs;
 }

@@ -26,10 +26,12 @@ class ReplayBinding {
   // IndexError unless there is such a table.
   int64_t CheckTable(int64_t table) const;
 
+  // `priorities`: None, or a list with an array or None for each table.
   void Append(pybind11::handle arrays, pybind11::handle first, pybind11::handle last,
-              pybind11::handle streams, std::optional<double> timeout);
+              pybind11::handle streams, pybind11::handle priorities,
+              std::optional<double> timeout);
   void AppendOne(pybind11::handle arrays, bool first, bool last, int32_t stream,
-                 std::optional<double> timeout);
+                 pybind11::handle priorities, std::optional<double> timeout);
   int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
                      std::optional<double> priority, std::optional<double> timeout);
   // (info arrays, data arrays); `out` is None or such a pair to write into.
@@ -38,13 +40,13 @@ class ReplayBinding {
   int64_t UpdatePriorities(int64_t table, pybind11::handle keys,
                            pybind11::handle priorities);
   int64_t Delete(int64_t table, pybind11::handle keys);
-  // (dtype name, shape without batch axis) of each output array.
+  // (dtype name, shape without batch axis, batch axis) of each output array.
   pybind11::list Outputs(int64_t table) const;
   int64_t pool_bytes_allocated() const { return pool_->bytes_allocated(); }
 
  private:
   void AppendRows(const std::vector<RowFlags>& rows, const RowPointers& pointers,
-                  std::optional<double> timeout);
+                  pybind11::handle priorities, std::optional<double> timeout);
   pybind11::tuple NewSample(size_t table, int64_t batch_size, std::vector<void*>* info,
                             std::vector<void*>* data);
   void SampleInto(size_t table, int64_t batch_size, pybind11::handle out,

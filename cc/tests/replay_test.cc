@@ -62,7 +62,7 @@ Status Append(Replay* replay, int64_t x, bool first, bool last = false,
               Deadline deadline = kNoWait, int32_t stream = 0) {
   const RowFlags row = {stream, first, last};
   const void* const columns[] = {&x};
-  return replay->Append(&row, 1, columns, deadline);
+  return replay->Append(&row, 1, columns, nullptr, deadline);
 }
 
 Status Sample(Replay* replay, Batch* batch, Deadline deadline = kNoWait,
@@ -102,16 +102,16 @@ TEST(ReplayTest, OneBadStreamOfManyAppendsNothing) {
   const int64_t x[3] = {1, 2, 3};
   const void* const columns[] = {x};
   const RowFlags begin[] = {{0, true, false}, {1, true, false}, {2, true, false}};
-  ASSERT_TRUE(replay->Append(begin, 3, columns, kNoWait).ok());
+  ASSERT_TRUE(replay->Append(begin, 3, columns, nullptr, kNoWait).ok());
   const RowFlags twice[] = {{0, false, false}, {1, false, false}, {1, false, false}};
-  EXPECT_EQ(replay->Append(twice, 3, columns, kNoWait).code(),
+  EXPECT_EQ(replay->Append(twice, 3, columns, nullptr, kNoWait).code(),
             StatusCode::kInvalidArgument);
   const RowFlags missing[] = {{0, false, false}, {1, false, false}, {3, false, false}};
-  EXPECT_EQ(replay->Append(missing, 3, columns, kNoWait).code(),
+  EXPECT_EQ(replay->Append(missing, 3, columns, nullptr, kNoWait).code(),
             StatusCode::kOutOfRange);
   EXPECT_EQ(replay->Stats(0)->size, 0);
   const RowFlags good[] = {{2, false, false}, {0, false, false}, {1, false, false}};
-  ASSERT_TRUE(replay->Append(good, 3, columns, kNoWait).ok());
+  ASSERT_TRUE(replay->Append(good, 3, columns, nullptr, kNoWait).ok());
   EXPECT_EQ(replay->Stats(0)->size, 3);
   EXPECT_TRUE(replay->CheckValid().ok());
 }
@@ -163,9 +163,9 @@ TEST(ReplayTest, WhatCanNeverBeAllowedIsAnErrorAtOnce) {
   const RowFlags begin[] = {{0, true, false}, {1, true, false}};
   const RowFlags end[] = {{0, false, true}, {1, false, true}};
   const RowFlags middle[] = {{0, false, false}, {1, false, false}};
-  ASSERT_TRUE(replay->Append(begin, 2, columns, kNoWait).ok());
-  ASSERT_TRUE(replay->Append(middle, 2, columns, kNoWait).ok());
-  EXPECT_EQ(replay->Append(end, 2, columns, Deadline::max()).code(),
+  ASSERT_TRUE(replay->Append(begin, 2, columns, nullptr, kNoWait).ok());
+  ASSERT_TRUE(replay->Append(middle, 2, columns, nullptr, kNoWait).ok());
+  EXPECT_EQ(replay->Append(end, 2, columns, nullptr, Deadline::max()).code(),
             StatusCode::kInvalidArgument);
 }
 
@@ -232,6 +232,39 @@ TEST(ReplayTest, TheProjectionHoldsForLongEpisodes) {
     EXPECT_LE(replay->bytes_in_use(), replay->ProjectedBytes(0));
     EXPECT_GE(3 * replay->bytes_in_use(), replay->ProjectedBytes(0));
   }
+}
+
+TEST(ReplayTest, AWriterWithinItsBudgetWaitsForTheStepsThatSamplersCopy) {
+  ReplayOptions options;
+  options.columns = {{"x", DType::kInt64, {}}};
+  options.tables = {Transitions("t")};
+  options.tables[0].max_size = 1000;
+  options.segment_rows = 1;
+  options.max_bytes = 12 * 128;  // a segment has a line of x and one of indices
+  const auto replay = std::move(*Replay::Create(std::move(options)));
+  std::atomic<int> num_failures{0};
+  const auto check = [&](const Status& status) {
+    if (status.ok()) return;
+    ++num_failures;
+    ADD_FAILURE() << status.message();
+  };
+  for (int64_t x = 0; x < 4; ++x) check(Append(replay.get(), x, x == 0));
+  const auto sample = [&] {
+    for (int i = 0; i < 2000; ++i) {
+      Batch batch(16);
+      check(Sample(replay.get(), &batch, Deadline::max()));
+      for (const int64_t x : batch.x) num_failures += x >= 1 && x < 10000 ? 0 : 1;
+    }
+  };
+  std::thread threads[] = {std::thread(sample), std::thread(sample)};
+  for (int64_t x = 4; x < 10000; ++x) {
+    check(Append(replay.get(), x, false, false, Deadline::max()));
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(num_failures, 0);
+  EXPECT_LE(replay->bytes_allocated(), 12 * 128);
+  EXPECT_GT(replay->Stats(0)->size, 0);
+  EXPECT_TRUE(replay->CheckValid().ok());
 }
 
 TEST(ReplayTest, WritersSamplersAndUpdatersRunAtOnce) {

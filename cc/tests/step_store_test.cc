@@ -180,5 +180,30 @@ TEST(StepStoreTest, HeldRowsNeverChangeWhateverHappens) {
   }
 }
 
+TEST(StepStoreTest, ABudgetCountsSegmentsInUseFreeAndYetToBeAllocated) {
+  StepStore::Options options = SmallSegments(8);
+  options.max_bytes = 3 * MakeStore(options)->segment_bytes() + 1;
+  const auto store = MakeStore(options);
+  const RowFlags row = {0, false, false};
+  EXPECT_EQ(store->NumAvailable(), 3);
+  EXPECT_EQ(store->NumNeeded(&row, 1), 1);
+  for (int64_t id = 0; id < 4; ++id) AppendRow(store.get(), {0, id == 0, false}, id);
+  const Window window = *store->Recent(0, 0, 4);
+  store->Pin(window);
+  for (int64_t id = 4; id < 12; ++id) AppendRow(store.get(), row, id);
+  EXPECT_EQ(store->NumAvailable(), 0);
+  EXPECT_EQ(store->num_only_pinned(), 1);
+  EXPECT_EQ(store->NumNeeded(&row, 1), 1);
+  const int64_t id = 12;
+  const void* const columns[] = {&id, "abc"};
+  EXPECT_EQ(store->Append(&row, 1, columns).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(store->CheckValid({}).ok());
+  store->Unpin(window);
+  EXPECT_EQ(store->NumAvailable(), 1);
+  EXPECT_EQ(store->num_only_pinned(), 0);
+  AppendRow(store.get(), row, 12);
+  EXPECT_TRUE(store->CheckValid({}).ok());
+}
+
 }  // namespace
 }  // namespace tfa

@@ -110,7 +110,7 @@ void AppendRows(Replay* replay, Random random, int64_t half) {
                                      random.Below(10) == 0};
   }
   const void* const columns[] = {rows.data()};
-  CheckAllowed(replay->Append(flags.data(), mine, columns, Soon()));
+  CheckAllowed(replay->Append(flags.data(), mine, columns, nullptr, Soon()));
 }
 
 void SampleRows(Replay* replay, int64_t table) {

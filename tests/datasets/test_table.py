@@ -19,14 +19,11 @@ def make_buffer(num_rows: int, **table_arguments) -> replay.Replay:
         "sampler": replay.Uniform(),
         "max_size": 100,
         "rate_limiter": replay.MinSize(1),
+        "pattern": replay.NStep(1),
+        "outputs": replay.n_step_transition(STEPS, 0.9),
         **table_arguments,
     }
-    table = replay.Table(
-        "t",
-        pattern=replay.NStep(1),
-        outputs=replay.n_step_transition(STEPS, 0.9),
-        **arguments,
-    )
+    table = replay.Table("t", **arguments)
     buffer = replay.Replay(STEPS, [table], seed=0)
     for t in range(num_rows):
         row = {
@@ -104,3 +101,16 @@ def test_waiting_too_long_says_what_for() -> None:
     iterator = iter(datasets.from_table(table, batch_size=2, timeout_s=0.01))
     with pytest.raises(tf.errors.OpError, match="min_size 10"):
         next(iterator)
+
+
+def test_batches_of_a_time_major_table_have_the_time_axis_first() -> None:
+    table = make_buffer(
+        20,
+        pattern=replay.Sequence(length=4, period=1),
+        outputs=replay.sequence(STEPS, 3),
+        time_major=True,
+    ).tables["t"]
+    dataset = datasets.from_table(table, batch_size=5)
+    assert dataset.element_spec.data.observation.shape == (3, 5, 3)
+    sample = next(iter(dataset))
+    np.testing.assert_array_equal(np.diff(sample.data.reward, axis=0), 1)

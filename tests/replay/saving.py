@@ -39,6 +39,31 @@ def make(**overrides: Any) -> replay.Replay:
     )
 
 
+def make_bounded(max_bytes: int, **overrides: Any) -> replay.Replay:
+    """Two tables that share a budget; what one gives first is copied to the other."""
+    options: dict[str, Any] = {
+        "outputs": replay.n_step_transition(helpers.STEPS, gamma=0.9),
+        "max_size": 10_000,
+        "rate_limiter": replay.MinSize(3),
+    }
+    tables = [
+        replay.Table(
+            "transitions",
+            pattern=replay.NStep(n=3),
+            insert_on_sample="drawn",
+            **{**options, **overrides},
+        ),
+        replay.Table("drawn", pattern=None, **options),
+    ]
+    return replay.Replay(
+        helpers.STEPS,
+        tables,
+        num_streams=NUM_STREAMS,
+        segment_rows=8,
+        max_bytes=max_bytes,
+    )
+
+
 class Driver:
     """Calls a replay at random, the same way for the same seed.
 

@@ -6,6 +6,7 @@ import json
 import pathlib
 import shutil
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis
@@ -47,13 +48,44 @@ def test_a_restored_replay_goes_on_exactly_as_the_saved_one(
     sampler: Any,
     remover: Any,
 ) -> None:
-    saved = saving.make(sampler=sampler, remover=remover)
+    path = tmp_path_factory.mktemp("checkpoints") / "replay-1"
+    check_that_it_goes_on(
+        lambda: saving.make(sampler=sampler, remover=remover), path, seed, num_calls
+    )
+
+
+@hypothesis.given(
+    seed=st.integers(0, 2**32),
+    num_calls=st.integers(100, 800),
+    sampler=st.sampled_from(SELECTORS),
+    max_bytes=st.integers(4_000, 8_000),
+)
+@hypothesis.settings(max_examples=25, deadline=None)
+def test_a_restored_budget_and_copies_go_on_exactly_as_the_saved_ones(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    num_calls: int,
+    sampler: Any,
+    max_bytes: int,
+) -> None:
+    path = tmp_path_factory.mktemp("checkpoints") / "replay-1"
+    restored = check_that_it_goes_on(
+        lambda: saving.make_bounded(max_bytes, sampler=sampler), path, seed, num_calls
+    )
+    assert restored.bytes_allocated <= max_bytes
+    assert restored.tables["transitions"].stats().num_deleted > 0
+
+
+def check_that_it_goes_on(
+    make: Callable[[], replay.Replay], path: pathlib.Path, seed: int, num_calls: int
+) -> replay.Replay:
+    """Saves after `num_calls`; returns the restored one, which did as the saved one."""
+    saved = make()
     before = saving.Driver(saved, seed)
     before.run(num_calls)
-    path = tmp_path_factory.mktemp("checkpoints") / "replay-1"
     saved.save(path)
 
-    restored = saving.make(sampler=sampler, remover=remover)
+    restored = make()
     restored.restore(path)
     restored.check_valid()
     assert restored.bytes_in_use == saved.bytes_in_use
@@ -66,6 +98,34 @@ def test_a_restored_replay_goes_on_exactly_as_the_saved_one(
         assert restored.tables[name].stats() == table.stats()
     restored.check_valid()
     shutil.rmtree(path)
+    return restored
+
+
+def test_a_checkpoint_of_more_bytes_than_the_budget_is_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    saved = saving.make_bounded(20_000)
+    helpers.append_items(saved, 800)
+    saved.save(tmp_path / "replay")
+    held = saved.bytes_in_use
+    saving.make_bounded(held).restore(tmp_path / "replay")
+    rb = saving.make_bounded(held - 1)
+    message = f"has {held} bytes of steps, this replay max_bytes = {held - 1}; give"
+    with pytest.raises(ValueError, match=message):
+        rb.restore(tmp_path / "replay")
+    assert rb.tables["transitions"].size == 0
+    rb.check_valid()
+
+
+def test_a_budget_must_do_for_the_blocks_of_the_checkpoint(
+    tmp_path: pathlib.Path,
+) -> None:
+    table = helpers.make_table()
+    large = replay.Replay(helpers.STEPS, [table], segment_rows=4096)
+    large.save(tmp_path / "replay")
+    rb = replay.Replay(helpers.STEPS, [table], max_bytes=150_000)
+    with pytest.raises(ValueError, match="max_bytes is 150000, .* blocks of 4096 rows"):
+        rb.restore(tmp_path / "replay")
 
 
 def test_options_given_in_code_win_over_stored_ones(tmp_path: pathlib.Path) -> None:

@@ -36,7 +36,11 @@ def from_table(
         ValueError: no such batch can ever be drawn under the table's rate limiter.
     """
     table.check_batch_size(batch_size, num_prefetched=prefetch)
-    structure = replay.Sample(replay.SampleInfo.columns(), table.describe_output())
+    info = tree.map_structure(
+        lambda column: replay.Column((batch_size,), column.dtype),
+        replay.SampleInfo.columns(),
+    )
+    structure = replay.Sample(info, table.describe_output(batch_size))
     columns = tree.flatten(structure)
 
     def draw() -> list[np.ndarray]:
@@ -48,7 +52,7 @@ def from_table(
     def sample(_: tf.Tensor) -> replay.Sample:
         tensors = tf.numpy_function(draw, [], [column.dtype for column in columns])
         for tensor, column in zip(tensors, columns, strict=True):
-            tensor.set_shape((batch_size, *column.shape))
+            tensor.set_shape(column.shape)
         batch: replay.Sample = tree.unflatten_as(structure, tensors)
         return batch
 

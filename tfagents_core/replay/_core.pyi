@@ -55,6 +55,7 @@ class View:
         stack: int = 0,
         gamma: float = 1.0,
     ) -> None: ...
+    time_major: bool
 
 class Pattern:
     def __init__(
@@ -97,6 +98,7 @@ class TableOptions:
         max_times_sampled: int,
         rate_limiter: RateLimiter,
         pattern: Pattern,
+        insert_on_sample: str,
         views: Sequence[View],
     ) -> None: ...
 
@@ -109,6 +111,7 @@ class ReplayOptions:
         num_streams: int,
         history: int,
         segment_rows: int,
+        max_bytes: int,
         seed: int,
     ) -> None: ...
 
@@ -134,6 +137,7 @@ class Replay:
         first: bool | npt.ArrayLike,
         last: bool | npt.ArrayLike,
         streams: npt.ArrayLike | None,
+        priorities: Sequence[npt.ArrayLike | None] | None,
         timeout: float | None,
         /,
     ) -> None: ...
@@ -143,6 +147,7 @@ class Replay:
         first: bool,
         last: bool,
         stream: int,
+        priorities: Sequence[npt.ArrayLike | None] | None,
         timeout: float | None,
         /,
     ) -> None: ...
@@ -170,7 +175,7 @@ class Replay:
         self, table: int, keys: npt.ArrayLike, priorities: npt.ArrayLike, /
     ) -> int: ...
     def delete(self, table: int, keys: npt.ArrayLike, /) -> int: ...
-    def outputs(self, table: int, /) -> list[tuple[str, tuple[int, ...]]]: ...
+    def outputs(self, table: int, /) -> list[tuple[str, tuple[int, ...], int]]: ...
     def why_not_sample(self, table: int, n: int, /) -> str: ...
     def why_not_insert(self, table: int, n: int, /) -> str: ...
     def check_batch_size(

@@ -42,6 +42,12 @@ class Replay:
       history: newest rows of each stream kept for `create_item`; a pattern that
         needs more keeps more.
       segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
+      max_bytes: bound on `bytes_allocated`: the steps of all tables, streams, and
+        samples and saves in progress, in whole blocks of `segment_rows`. The rest, some
+        100 bytes an item and the arrays of samples, is not counted. Where an append
+        finds no room, the items with the oldest steps are removed first; so every
+        remover must be `Fifo`, since others would have to remove most items before a
+        block is free. None: no bound but the tables' own.
       seed: of the tables' draws, in [0, 2^64); the same calls after the same seed draw
         the same items on every machine.
 
@@ -57,8 +63,11 @@ class Replay:
         num_streams: int = 1,
         history: int = 1,
         segment_rows: int = 0,
+        max_bytes: int | None = None,
         seed: int = 0,
     ) -> None:
+        if max_bytes is not None and max_bytes < 1:
+            raise ValueError(f"max_bytes is {max_bytes}; it must be >= 1, or None")
         self._steps = columns.to_columns(steps)
         self._num_streams = num_streams
         self._flatten = columns.make_flatten(self._steps)
@@ -68,6 +77,7 @@ class Replay:
             num_streams=num_streams,
             history=history,
             segment_rows=segment_rows,
+            max_bytes=max_bytes or 0,
             seed=seed,
         )
         self._tables = _make_handles(self._core, tables, self._steps)
@@ -94,6 +104,7 @@ class Replay:
         *,
         last: bool | npt.ArrayLike = False,
         streams: npt.ArrayLike | None = None,
+        priorities: Mapping[str, npt.ArrayLike] | None = None,
         timeout: float | None = None,
     ) -> None:
         """Appends one row to each of K streams and makes the items that arise.
@@ -108,6 +119,8 @@ class Replay:
             they are in, and no end-of-episode items are made.
           last: whether the rows end their episode, bool or bool `[K]`.
           streams: which streams, different integers `[K]`; None: all, in order.
+          priorities: by table, what the items that row k makes there have, finite
+            and >= 0, `[K]`. Where none are given: the highest seen so far.
           timeout: seconds to wait at most; None for ever, 0 not at all.
 
         Raises:
@@ -115,11 +128,13 @@ class Replay:
             cast), a row is not `first` on a stream without an open episode, or so
             many items at once can never be inserted.
           IndexError: when a stream does not exist.
+          KeyError: when `priorities` names a table that does not exist.
           TimeoutError: saying what it waited for.
           MemoryError: when there is no memory for more rows.
           ClosedError: when the replay is closed, also while waiting.
         """
-        self._core.append(self._flatten(rows), first, last, streams, timeout)
+        given = None if priorities is None else self._by_table(priorities)
+        self._core.append(self._flatten(rows), first, last, streams, given, timeout)
 
     def append_one(
         self,
@@ -128,6 +143,7 @@ class Replay:
         *,
         last: bool = False,
         stream: int = 0,
+        priorities: Mapping[str, float] | None = None,
         timeout: float | None = None,
     ) -> None:
         """Appends one row without a leading axis to one stream.
@@ -138,12 +154,24 @@ class Replay:
           first: whether the row begins an episode.
           last: whether it ends it.
           stream: which stream.
+          priorities: by table, what the items that the row makes there have.
           timeout: as in `append`.
 
         Raises:
           As `append`.
         """
-        self._core.append_one(self._flatten(row), first, last, stream, timeout)
+        given = None
+        if priorities is not None:
+            given = self._by_table({name: [p] for name, p in priorities.items()})
+        leaves = self._flatten(row)
+        self._core.append_one(leaves, first, last, stream, given, timeout)
+
+    def _by_table(
+        self, priorities: Mapping[str, npt.ArrayLike]
+    ) -> list[npt.ArrayLike | None]:
+        for name in priorities:
+            self._tables[name]  # KeyError when there is no such table
+        return [priorities.get(name) for name in self._tables]
 
     def create_item(
         self,
@@ -221,8 +249,8 @@ class Replay:
 
         Raises:
           ValueError: naming both, when columns, tables, streams or segment_rows (if
-            given) do not fit, or a pattern or view needs more rows of the open
-            episodes than were kept.
+            given) do not fit, the steps exceed max_bytes, or a pattern or view needs
+            more rows of the open episodes than were kept.
           FileNotFoundError: when there is no such directory.
           DamagedCheckpointError: when a file is missing, cut short or changed.
           OSError: when a file cannot be read.

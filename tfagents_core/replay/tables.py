@@ -32,6 +32,11 @@ class Table:
       sampler: chooses the items of a sample.
       remover: chooses the item to remove from a full table.
       max_times_sampled: an item goes once it was sampled so often; 0: never.
+      insert_on_sample: name of another table, which gets a copy of an item (the same
+        steps, not copied, and the same priority) when it is sampled for the first
+        time. That table's rate limiter must never stop inserts.
+      time_major: whether arrays with a time axis, those of `views.Rows` and
+        `views.Mask`, are `[T, B, ...]` instead of `[B, T, ...]`.
     """
 
     name: str
@@ -43,6 +48,8 @@ class Table:
     sampler: selectors.Selector = dataclasses.field(default_factory=selectors.Uniform)
     remover: selectors.Selector = dataclasses.field(default_factory=selectors.Fifo)
     max_times_sampled: int = 0
+    insert_on_sample: str | None = None
+    time_major: bool = False
 
     @classmethod
     def queue(
@@ -70,6 +77,9 @@ class Table:
 
     def compile(self, compiled_outputs: columns.Nest) -> _core.TableOptions:
         """The core's options, given the outputs as `views.compile_outputs` makes them."""
+        flat_views = tree.flatten(compiled_outputs)
+        for view in flat_views:
+            view.time_major = self.time_major
         return _core.TableOptions(
             name=self.name,
             sampler=self.sampler.compile(),
@@ -78,7 +88,8 @@ class Table:
             max_times_sampled=self.max_times_sampled,
             rate_limiter=self.rate_limiter.compile(),
             pattern=patterns.compile_pattern(self.pattern),
-            views=tree.flatten(compiled_outputs),
+            insert_on_sample=self.insert_on_sample or "",
+            views=flat_views,
         )
 
 
@@ -206,8 +217,9 @@ class TableHandle:
             an earlier sample, or the caller's own writable C-contiguous ones.
 
         Returns:
-          A `Sample` whose data has the table's outputs with a leading axis B; `out`
-          when it was given.
+          A `Sample` whose data has the table's outputs with a leading axis B (second
+          where there is a time axis in a `time_major` table); `out` when it was
+          given.
 
         Raises:
           TimeoutError: saying what it waited for.
@@ -300,11 +312,18 @@ class TableHandle:
             max_priority=stats.max_priority,
         )
 
-    def describe_output(self) -> columns.Nest:
-        """The nest of `Column`s of a sample's data, without the batch axis."""
-        outputs = self._core.outputs(self._index)
+    def describe_output(self, batch_size: int | None = None) -> columns.Nest:
+        """The nest of `Column`s of a sample's data.
+
+        Args:
+          batch_size: B; None leaves the batch axis out.
+        """
+        batch = () if batch_size is None else (batch_size,)
         return self._unflatten(
-            [columns.Column(shape, dtype) for dtype, shape in outputs]
+            [
+                columns.Column((*shape[:axis], *batch, *shape[axis:]), dtype)
+                for dtype, shape, axis in self._core.outputs(self._index)
+            ]
         )
 
     def check_valid(self) -> None:
