@@ -75,9 +75,9 @@ std::vector<int64_t> Play(Replay* replay, Random random, int64_t num_calls) {
     const uint8_t y[] = {1, static_cast<uint8_t>(i), 3};
     const void* const columns[] = {&x, y};
     RowFlags row = {stream, false, random.Below(9) == 0};
-    if (!replay->Append(&row, 1, columns, kNoWait).ok()) {
+    if (!replay->Append(&row, 1, columns, nullptr, kNoWait).ok()) {
       row.first = true;
-      EXPECT_TRUE(replay->Append(&row, 1, columns, kNoWait).ok());
+      EXPECT_TRUE(replay->Append(&row, 1, columns, nullptr, kNoWait).ok());
     }
     const auto table = static_cast<int64_t>(random.Below(2));
     Batch batch(4);
@@ -212,7 +212,7 @@ TEST_F(CheckpointTest, MoreStreamsAndOtherTableOrderAreTaken) {
   const uint8_t y[] = {0, 0, 0};
   const void* const columns[] = {&x, y};
   const RowFlags row = {4, true, false};
-  EXPECT_TRUE(restored->Append(&row, 1, columns, kNoWait).ok());
+  EXPECT_TRUE(restored->Append(&row, 1, columns, nullptr, kNoWait).ok());
   EXPECT_TRUE(restored->CheckValid().ok());
   EXPECT_TRUE(restored->Restore(directory_, *files).ok()) << "a second time";
 }
