@@ -105,7 +105,8 @@ class Replay {
   Status CheckRows(const RowFlags* rows, int64_t n);
   Status PlanAppend(const RowFlags* rows, int64_t n);
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
-  void MakeItems(const RowFlags* rows, int64_t i, const double* const* priorities);
+  void MakeItems(size_t table, const RowFlags* rows, int64_t n,
+                 const double* priorities);
   Status ConnectTables();
   Status CheckBudget() const;
   int64_t ProjectedBytes(const TableOptions& options, int64_t num_items) const;
@@ -125,6 +126,8 @@ class Replay {
   std::vector<int64_t> num_items_;  // by table
   std::vector<int64_t> last_seen_;  // by stream: the append that had it last
   std::vector<PatternItem> items_;
+  std::vector<Window> windows_;
+  std::vector<double> priorities_;
   int64_t num_appends_ = 0;
 };
 
