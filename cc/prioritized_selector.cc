@@ -56,12 +56,7 @@ class PrioritizedSelector : public Selector {
   }
 
   void Update(const int64_t* slots, const double* priorities, int64_t n) override {
-    scratch_.resize(static_cast<size_t>(n));
-    Power(priorities, n, options_.alpha, scratch_.data());
-    for (int64_t i = 0; i < n; ++i) {
-      double& weight = scratch_[static_cast<size_t>(i)];
-      weight = priorities[i] == 0 ? 0.0 : std::clamp(weight, kMinWeight, kMaxWeight);
-    }
+    ComputeWeights(priorities, n);
     if (n == 1) {
       tree_.Set(slots[0], scratch_[0]);
     } else {
@@ -127,6 +122,24 @@ class PrioritizedSelector : public Selector {
   }
 
  private:
+  // Puts the weights of priorities into scratch_.
+  void ComputeWeights(const double* priorities, int64_t n) {
+    const bool repeated = std::all_of(priorities, priorities + n,
+                                      [this](double p) { return p == last_priority_; });
+    if (repeated) {
+      scratch_.assign(static_cast<size_t>(n), last_weight_);
+      return;
+    }
+    scratch_.resize(static_cast<size_t>(n));
+    Power(priorities, n, options_.alpha, scratch_.data());
+    for (int64_t i = 0; i < n; ++i) {
+      double& weight = scratch_[static_cast<size_t>(i)];
+      weight = priorities[i] == 0 ? 0.0 : std::clamp(weight, kMinWeight, kMaxWeight);
+    }
+    last_priority_ = priorities[n - 1];
+    last_weight_ = scratch_.back();
+  }
+
   // What a live slot's weight counts for among the minima: one that is never drawn
   // does not count.
   double Minimum(double weight) const {
@@ -179,6 +192,9 @@ class PrioritizedSelector : public Selector {
   }
 
   const PrioritizedOptions options_;
+  // Of the last slot: most are inserted at one priority, and a power is slow.
+  double last_priority_ = 0.0;
+  double last_weight_ = 0.0;
   SlotSet slots_;
   SumTree tree_;                     // p^alpha by slot, 0 where not live
   std::unique_ptr<MinTree> minima_;  // of those weights, once they were asked for

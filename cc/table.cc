@@ -14,6 +14,7 @@ constexpr uint32_t kGenerationMask = 0x7fffffff;
 // Slots whose memory is set aside (not touched) at once, so that it never moves.
 constexpr int64_t kReservedSlots = int64_t{1} << 22;
 constexpr int64_t kPrefetchItems = 24;
+constexpr int64_t kDrawAhead = 256;
 
 // w_i = (N P_i)^-beta / max_j w_j (Schaul et al. 2016, section 3.4), where j runs
 // over the batch and what else may have a probability as small as `least`.
@@ -216,25 +217,32 @@ void Table::Draw(int64_t n, const WeightOptions& weights, const SampleArrays& ar
   const bool by_table = weights.normalizer == WeightOptions::Normalizer::kTable &&
                         weights.beta > 0;  // what is not used is not computed
   const double least = by_table ? sampler_->LeastProbability() : 1.0;
-  if (options_.max_times_sampled == 0) {
-    slots_.resize(static_cast<size_t>(n));
-    sampler_->Sample(n, &random_, slots_.data(), arrays.probability);
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t ahead = std::min(i + kPrefetchItems, n - 1);
-      PrefetchItem(slots_[static_cast<size_t>(ahead)]);
-      Take(slots_[static_cast<size_t>(i)], i, arrays, windows);
-    }
-  } else {
-    for (int64_t i = 0; i < n; ++i) {
-      int64_t slot = 0;
-      sampler_->Sample(1, &random_, &slot, arrays.probability + i);
-      Take(slot, i, arrays, windows);
-      --draws_left_;
-      if (item(slot).times_sampled >= options_.max_times_sampled) Remove(slot);
-    }
-  }
   limiter_.Sampled(n);
+  if (options_.max_times_sampled > 0) {
+    DrawOneByOne(n, arrays, windows);
+    ImportanceWeights(weights.beta, least, arrays.probability, n, arrays.weight);
+    return;
+  }
+  slots_.resize(static_cast<size_t>(n));
+  const int64_t* const slots = slots_.data();
+  sampler_->Sample(n, &random_, slots_.data(), arrays.probability);
+  for (int64_t i = 0; i < std::min(n, kDrawAhead); ++i) PrefetchItem(slots[i]);
+  // Computed while the items are on their way.
   ImportanceWeights(weights.beta, least, arrays.probability, n, arrays.weight);
+  for (int64_t i = 0; i < n; ++i) {
+    if (i + kDrawAhead < n) PrefetchItem(slots[i + kDrawAhead]);
+    Take(slots[i], i, arrays, windows);
+  }
+}
+
+void Table::DrawOneByOne(int64_t n, const SampleArrays& arrays, Window* windows) {
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t slot = 0;
+    sampler_->Sample(1, &random_, &slot, arrays.probability + i);
+    Take(slot, i, arrays, windows);
+    --draws_left_;
+    if (item(slot).times_sampled >= options_.max_times_sampled) Remove(slot);
+  }
 }
 
 StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* priorities,

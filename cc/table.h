@@ -134,6 +134,7 @@ class Table {
   void Place(int64_t slot, const Window& window, double priority);
   void Retire(int64_t slot);
   void Remove(int64_t slot);
+  void DrawOneByOne(int64_t n, const SampleArrays& arrays, Window* windows);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
 
