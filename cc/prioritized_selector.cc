@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cc/min_tree.h"
+#include "cc/power.h"
 #include "cc/selector.h"
 #include "cc/slot_set.h"
 #include "cc/sum_tree.h"
@@ -30,17 +31,7 @@ class PrioritizedSelector : public Selector {
   }
 
   void Insert(int64_t slot, double priority) override {
-    slots_.Insert(slot);
-    if (slot >= tree_.capacity()) {
-      tree_.Grow(std::max(slot + 1, 2 * tree_.capacity()));
-      if (minima_ != nullptr) minima_->Grow(tree_.capacity());
-    }
-    if (priority != inserted_priority_) {
-      inserted_priority_ = priority;
-      inserted_weight_ = Weight(priority);
-    }
-    tree_.Set(slot, inserted_weight_);
-    if (minima_ != nullptr) minima_->Set(slot, Minimum(inserted_weight_));
+    InsertAll(&slot, &priority, 1);
   }
 
   void Remove(int64_t slot) override {
@@ -49,11 +40,28 @@ class PrioritizedSelector : public Selector {
     if (minima_ != nullptr) minima_->Set(slot, kInfinity);
   }
 
+  void InsertAll(const int64_t* slots, const double* priorities, int64_t n) override {
+    if (n == 0) return;
+    for (int64_t i = 0; i < n; ++i) slots_.Insert(slots[i]);
+    const int64_t largest = *std::max_element(slots, slots + n);
+    if (largest >= tree_.capacity()) {
+      tree_.Grow(std::max(largest + 1, 2 * tree_.capacity()));
+      if (minima_ != nullptr) minima_->Grow(tree_.capacity());
+    }
+    Update(slots, priorities, n);
+  }
+
+  void ReplaceAll(const int64_t* slots, const double* priorities, int64_t n) override {
+    Update(slots, priorities, n);
+  }
+
   void Update(const int64_t* slots, const double* priorities, int64_t n) override {
-    scratch_.resize(static_cast<size_t>(n));
-    std::transform(priorities, priorities + n, scratch_.begin(),
-                   [this](double priority) { return Weight(priority); });
-    tree_.Set(slots, scratch_.data(), n);
+    ComputeWeights(priorities, n);
+    if (n == 1) {
+      tree_.Set(slots[0], scratch_[0]);
+    } else {
+      tree_.Set(slots, scratch_.data(), n);
+    }
     if (minima_ == nullptr) return;
     for (int64_t i = 0; i < n; ++i) {
       minima_->Set(slots[i], Minimum(scratch_[static_cast<size_t>(i)]));
@@ -131,11 +139,22 @@ class PrioritizedSelector : public Selector {
   }
 
  private:
-  double Weight(double priority) const {
-    if (priority == 0) return 0.0;
-    const double alpha = options_.alpha;
-    const double weight = alpha == 1 ? priority : std::pow(priority, alpha);
-    return std::clamp(weight, kMinWeight, kMaxWeight);
+  // Puts the weights of priorities into scratch_.
+  void ComputeWeights(const double* priorities, int64_t n) {
+    const bool repeated = std::all_of(priorities, priorities + n,
+                                      [this](double p) { return p == last_priority_; });
+    if (repeated) {
+      scratch_.assign(static_cast<size_t>(n), last_weight_);
+      return;
+    }
+    scratch_.resize(static_cast<size_t>(n));
+    Power(priorities, n, options_.alpha, scratch_.data());
+    for (int64_t i = 0; i < n; ++i) {
+      double& weight = scratch_[static_cast<size_t>(i)];
+      weight = priorities[i] == 0 ? 0.0 : std::clamp(weight, kMinWeight, kMaxWeight);
+    }
+    last_priority_ = priorities[n - 1];
+    last_weight_ = scratch_.back();
   }
 
   // What a live slot's weight counts for among the minima: one that is never drawn
@@ -190,9 +209,9 @@ class PrioritizedSelector : public Selector {
   }
 
   const PrioritizedOptions options_;
-  // Of the newest slot: most are inserted at one priority, and a power is slow.
-  double inserted_priority_ = 0.0;
-  double inserted_weight_ = 0.0;
+  // Of the last slot: most are inserted at one priority, and a power is slow.
+  double last_priority_ = 0.0;
+  double last_weight_ = 0.0;
   SlotSet slots_;
   SumTree tree_;                     // p^alpha by slot, 0 where not live
   std::unique_ptr<MinTree> minima_;  // of those weights, once they were asked for

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "cc/gather.h"
 #include "cc/random.h"
-#include "cc/view.h"
 
 namespace tfa {
 namespace {
@@ -169,26 +169,32 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
     }
   }
   TFA_RETURN_IF_ERROR(store_->Append(rows, n, columns));
-  for (int64_t i = 0; i < n; ++i) MakeItems(rows, i, priorities);
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    MakeItems(t, rows, n, priorities == nullptr ? nullptr : priorities[t]);
+  }
   NotifyAll();
   return OkStatus();
 }
 
-void Replay::MakeItems(const RowFlags* rows, int64_t i,
-                       const double* const* priorities) {
-  const RowFlags& row = rows[i];
-  const int64_t step = store_->NextStep(row.stream) - 1;
-  for (size_t t = 0; t < tables_.size(); ++t) {
+// Makes the items that the appended rows complete.
+void Replay::MakeItems(size_t table, const RowFlags* rows, int64_t n,
+                       const double* priorities) {
+  if (num_items_[table] == 0) return;
+  windows_.clear();
+  priorities_.clear();
+  const Pattern& pattern = tables_[table]->options().pattern;
+  for (int64_t i = 0; i < n; ++i) {
     items_.clear();
-    tables_[t]->options().pattern.Items(step, row.last, &items_);
-    const bool given = priorities != nullptr && priorities[t] != nullptr;
-    const std::optional<double> priority =
-        given ? std::optional<double>(priorities[t][i]) : std::nullopt;
+    pattern.Items(store_->NextStep(rows[i].stream) - 1, rows[i].last, &items_);
     for (const PatternItem& item : items_) {
       // The store keeps as many rows as the longest pattern needs.
-      tables_[t]->Insert(*store_->Recent(row.stream, 0, item.length), priority);
+      windows_.push_back(*store_->Recent(rows[i].stream, 0, item.length));
+      if (priorities != nullptr) priorities_.push_back(priorities[i]);
     }
   }
+  tables_[table]->InsertAll(windows_.data(),
+                            priorities == nullptr ? nullptr : priorities_.data(),
+                            static_cast<int64_t>(windows_.size()));
 }
 
 StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back,
@@ -241,9 +247,7 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
   const std::shared_ptr<StepStore> store = store_;
   lock.unlock();
 
-  for (const View& view : table_options(table).views) {
-    Gather(*store, view, windows.data(), n, *outputs++);
-  }
+  Gather(*store, table_options(table).views, windows.data(), n, outputs);
   lock.lock();
   for (const Window& window : windows) store->Unpin(window);
   NotifyAll();

@@ -122,7 +122,8 @@ class Replay {
   Status CheckRows(const RowFlags* rows, int64_t n);
   Status PlanAppend(const RowFlags* rows, int64_t n);
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
-  void MakeItems(const RowFlags* rows, int64_t i, const double* const* priorities);
+  void MakeItems(size_t table, const RowFlags* rows, int64_t n,
+                 const double* priorities);
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
   Status CheckBudget(const StepStore& store) const;
   bool MakeRoom(int64_t num_segments);
@@ -143,6 +144,8 @@ class Replay {
   std::vector<int64_t> num_items_;  // by table
   std::vector<int64_t> last_seen_;  // by stream: the append that had it last
   std::vector<PatternItem> items_;
+  std::vector<Window> windows_;
+  std::vector<double> priorities_;
   int64_t num_appends_ = 0;
 };
 

@@ -83,6 +83,7 @@ Status Replay::CheckBudget(const StepStore& store) const {
 // Removes items, those with the oldest steps first, until so many segments can be
 // started; false when that must wait for gathers or saves in progress.
 bool Replay::MakeRoom(int64_t num_segments) {
+  if (store_->options().max_bytes == 0) return true;
   const auto missing = [&] { return num_segments - store_->NumAvailable(); };
   while (missing() > store_->num_only_pinned()) {
     Table* oldest = nullptr;

@@ -19,6 +19,17 @@ bool GetLiveSlots(Reader* in, const std::vector<bool>& live,
   return std::find(missing.begin(), missing.end(), true) == missing.end();
 }
 
+void Selector::InsertAll(const int64_t* slots, const double* priorities, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) Insert(slots[i], priorities[i]);
+}
+
+void Selector::ReplaceAll(const int64_t* slots, const double* priorities, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    Remove(slots[i]);
+    Insert(slots[i], priorities[i]);
+  }
+}
+
 Status ValidatePriorities(const double* priorities, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     if (std::isfinite(priorities[i]) && priorities[i] >= 0) continue;

@@ -27,6 +27,10 @@ class Selector {
   // REQUIRES: `slot` is live.
   virtual void Remove(int64_t slot) = 0;
 
+  // Inserts n slots; Replace removes them first. REQUIRES: as Insert and Remove.
+  virtual void InsertAll(const int64_t* slots, const double* priorities, int64_t n);
+  virtual void ReplaceAll(const int64_t* slots, const double* priorities, int64_t n);
+
   // Sets n priorities; of a slot that occurs twice, the last counts.
   // REQUIRES: all slots are live.
   virtual void Update(const int64_t* slots, const double* priorities, int64_t n) = 0;

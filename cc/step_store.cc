@@ -92,6 +92,9 @@ StepStore::StepStore(std::vector<Column> columns, const Options& options,
   steps_offset_ = offset;
   segment_bytes_ =
       RoundUp(offset + segment_rows_ * static_cast<int64_t>(sizeof(uint32_t)));
+  // An odd number of lines: streams that go in step then write to different sets of a
+  // cache, where equal offsets of segments 4 KiB apart would all share one.
+  if (segment_bytes_ / kAlignment % 2 == 0) segment_bytes_ += kAlignment;
 }
 
 StepStore::~StepStore() {
@@ -170,6 +173,7 @@ void StepStore::StartSegment(Stream* stream) {
   h.started_at = num_started_++;
   if (h.prev >= 0) header(h.prev).next = id;
   stream->segments.push_back(id);
+  stream->data = h.data;
   stream->rows_in_last = 0;
 }
 
@@ -207,7 +211,7 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
   for (int64_t i = 0; i < n; ++i) {
     Stream& stream = streams_[Index(rows[i].stream)];
     if (NeedsSegment(stream)) StartSegment(&stream);
-    uint8_t* data = header(stream.segments.back()).data;
+    uint8_t* const data = stream.data;
     const int64_t row = stream.rows_in_last++;
     for (size_t c = 0; c < columns_.size(); ++c) {
       const int64_t bytes = row_bytes_[c];
@@ -215,9 +219,10 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
               static_cast<const uint8_t*>(columns[c]) + i * bytes, bytes);
     }
     if (rows[i].first) stream.next_step = 0;
-    steps(stream.segments.back())[row] = static_cast<uint32_t>(stream.next_step++);
+    const auto step = static_cast<uint32_t>(stream.next_step++);
+    reinterpret_cast<uint32_t*>(data + steps_offset_)[row] = step;
     stream.open = !rows[i].last;
-    TrimHistory(&stream);
+    if (stream.segments.size() > 1) TrimHistory(&stream);
   }
   return OkStatus();
 }

@@ -165,6 +165,7 @@ class StepStore {
   };
   struct Stream {
     std::deque<int32_t> segments;  // oldest first; each holds one reference
+    uint8_t* data = nullptr;       // of the last segment
     int64_t rows_in_last = 0;
     int64_t next_step = 0;
     bool open = false;

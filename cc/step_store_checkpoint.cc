@@ -216,6 +216,7 @@ bool StepStore::LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
     (*taken)[Index(s)] = true;
     ++header(s).refs;
     stream->segments.push_back(s);
+    stream->data = header(s).data;
     if (header(s).next != (i + 1 < ids.size() ? ids[i + 1] : -1)) return false;
   }
   const bool empty = ids.empty();

@@ -5,6 +5,12 @@
 #include <cmath>
 #include <string>
 
+#include "cc/cpu.h"
+
+#ifdef TFA_HAVE_AVX512
+#include <immintrin.h>
+#endif
+
 namespace tfa {
 namespace {
 
@@ -49,7 +55,7 @@ inline int64_t Descend(const double* line, double* target) {
   starts[4] = pair_01 + pair_23;
   starts[5] = starts[4] + line[4];
   starts[6] = starts[4] + pair_45;
-  starts[7] = starts[6] + line[6];
+  starts[7] = starts[4] + (pair_45 + line[6]);
   int64_t child = 0;
   for (int k = 1; k < 8; ++k) child += *target >= starts[k];
   if (__builtin_expect(line[child] == 0, 0)) child = LastPositive(line);
@@ -58,6 +64,42 @@ inline int64_t Descend(const double* line, double* target) {
 }
 
 void Prefetch(const double* line) { __builtin_prefetch(line); }
+
+// Moves n targets from their nodes of one level to children, and asks for the lines
+// of those in the level below, if there is one.
+void DescendAll(const double* lines, const double* below, int64_t n, int64_t* nodes,
+                double* targets) {
+  for (int64_t i = 0; i < n; ++i) {
+    const double* const line = lines + 8 * nodes[i];
+    nodes[i] = 8 * nodes[i] + Descend(line, &targets[i]);
+    if (below != nullptr) Prefetch(below + 8 * nodes[i]);
+  }
+}
+
+#ifdef TFA_HAVE_AVX512
+// The same, the sums of a line by three steps of a parallel scan, which add what
+// Descend adds in the order in which it does.
+TFA_AVX512 void DescendAllAvx512(const double* lines, const double* below, int64_t n,
+                                 int64_t* nodes, double* targets) {
+  const __m512i fourth = _mm512_set1_epi64(3);
+  for (int64_t i = 0; i < n; ++i) {
+    const double* const line = lines + 8 * nodes[i];
+    __m512d ends = _mm512_load_pd(line);
+    ends = _mm512_mask_add_pd(ends, 0xAA, ends, _mm512_movedup_pd(ends));
+    ends = _mm512_mask_add_pd(ends, 0xCC, ends, _mm512_permutex_pd(ends, 0x55));
+    ends = _mm512_mask_add_pd(ends, 0xF0, ends, _mm512_permutexvar_pd(fourth, ends));
+    const __m512d target = _mm512_set1_pd(targets[i]);
+    const auto passed = _mm512_cmp_pd_mask(target, ends, _CMP_GE_OQ) & 0x7FU;
+    int64_t child = __builtin_popcount(passed);
+    if (__builtin_expect(line[child] == 0, 0)) child = LastPositive(line);
+    // The end of the child before; nothing, so 0, for the first.
+    const auto before = static_cast<__mmask8>((1U << child) >> 1);
+    targets[i] -= _mm512_cvtsd_f64(_mm512_maskz_compress_pd(before, ends));
+    nodes[i] = 8 * nodes[i] + child;
+    if (below != nullptr) Prefetch(below + 8 * nodes[i]);
+  }
+}
+#endif
 
 }  // namespace
 
@@ -113,10 +155,15 @@ void SumTree::UpdateParents(size_t level) {
   double* const sums = levels_[level + 1].data();
   const size_t num_sums = levels_[level + 1].size();
   if (num_sums > kSparse * nodes_.size()) {
-    for (int64_t& node : nodes_) {
-      node /= kFanOut;
-      sums[node] = SumLine(&below[kFanOut * node]);
+    size_t num_parents = 0;
+    for (const int64_t node : nodes_) {
+      const int64_t parent = node / kFanOut;
+      // Slots that were filled together lie together.
+      if (num_parents > 0 && nodes_[num_parents - 1] == parent) continue;
+      sums[parent] = SumLine(&below[kFanOut * parent]);
+      nodes_[num_parents++] = parent;
     }
+    nodes_.resize(num_parents);
     return;
   }
   marks_.assign((num_sums + 63) / 64, 0);
@@ -135,6 +182,18 @@ void SumTree::UpdateParents(size_t level) {
 }
 
 void SumTree::Find(const double* targets, int64_t n, int64_t* leaves) const {
+#ifdef TFA_HAVE_AVX512
+  if (HasAvx512()) return FindBy(DescendAllAvx512, targets, n, leaves);
+#endif
+  FindBy(DescendAll, targets, n, leaves);
+}
+
+void SumTree::FindPlain(const double* targets, int64_t n, int64_t* leaves) const {
+  FindBy(DescendAll, targets, n, leaves);
+}
+
+void SumTree::FindBy(DescendFunction descend, const double* targets, int64_t n,
+                     int64_t* leaves) const {
   assert(total_ > 0);
   double rest[kBlock];
   for (int64_t start = 0; start < n; start += kBlock) {
@@ -142,19 +201,9 @@ void SumTree::Find(const double* targets, int64_t n, int64_t* leaves) const {
     int64_t* const nodes = leaves + start;
     std::copy_n(targets + start, count, rest);
     std::fill_n(nodes, count, 0);
-    for (size_t level = levels_.size(); level-- > 1;) {
-      const double* const lines = levels_[level].data();
-      const double* const next = levels_[level - 1].data();
-      for (int64_t i = 0; i < count; ++i) {
-        const double* const line = lines + kFanOut * nodes[i];
-        nodes[i] = kFanOut * nodes[i] + Descend(line, &rest[i]);
-        Prefetch(next + kFanOut * nodes[i]);
-      }
-    }
-    const double* const bottom = levels_[0].data();
-    for (int64_t i = 0; i < count; ++i) {
-      const double* const line = bottom + kFanOut * nodes[i];
-      nodes[i] = kFanOut * nodes[i] + Descend(line, &rest[i]);
+    for (size_t level = levels_.size(); level-- > 0;) {
+      const double* const below = level > 0 ? levels_[level - 1].data() : nullptr;
+      descend(levels_[level].data(), below, count, nodes, rest);
     }
   }
 }

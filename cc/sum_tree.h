@@ -49,6 +49,8 @@ class SumTree {
   // rounding puts a target at the very end of an interval.
   // REQUIRES: total() > 0.
   void Find(const double* targets, int64_t n, int64_t* leaves) const;
+  // The same without special instructions: for tests.
+  void FindPlain(const double* targets, int64_t n, int64_t* leaves) const;
 
   // Sets all weights to 0. O(capacity).
   void Clear();
@@ -77,6 +79,11 @@ class SumTree {
   using Level = std::vector<double, LineAllocator<double>>;
 
   static size_t Index(int64_t i) { return static_cast<size_t>(i); }
+
+  using DescendFunction = void (*)(const double* lines, const double* below, int64_t n,
+                                   int64_t* nodes, double* targets);
+  void FindBy(DescendFunction descend, const double* targets, int64_t n,
+              int64_t* leaves) const;
 
   // Recomputes the parents of `nodes_`, which lie in `level`, and puts those
   // parents in their place.

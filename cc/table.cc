@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "cc/power.h"
+
 namespace tfa {
 namespace {
 
@@ -11,7 +13,8 @@ constexpr int64_t kSlotMask = 0xffffffff;
 constexpr uint32_t kGenerationMask = 0x7fffffff;
 // Slots whose memory is set aside (not touched) at once, so that it never moves.
 constexpr int64_t kReservedSlots = int64_t{1} << 22;
-constexpr int64_t kPrefetchItems = 8;
+constexpr int64_t kPrefetchItems = 24;
+constexpr int64_t kDrawAhead = 256;
 
 // w_i = (N P_i)^-beta / max_j w_j (Schaul et al. 2016, section 3.4), where j runs
 // over the batch and what else may have a probability as small as `least`.
@@ -22,10 +25,9 @@ void ImportanceWeights(double beta, double least, const double* probabilities,
     std::fill(weights, weights + n, 1.0);
     return;
   }
-  least = std::min(least, *std::min_element(probabilities, probabilities + n));
-  for (int64_t i = 0; i < n; ++i) {
-    weights[i] = std::pow(least / probabilities[i], beta);
-  }
+  for (int64_t i = 0; i < n; ++i) least = std::min(least, probabilities[i]);
+  for (int64_t i = 0; i < n; ++i) weights[i] = least / probabilities[i];
+  Power(weights, n, beta, weights);
 }
 
 }  // namespace
@@ -117,21 +119,63 @@ int64_t Table::TakeSlot() {
 
 int64_t Table::Insert(const Window& window, std::optional<double> priority) {
   const double p = priority.value_or(max_priority_);
-  max_priority_ = std::max(max_priority_, p);
   const int64_t slot = TakeSlot();
+  Place(slot, window, p);
+  sampler_->Insert(slot, p);
+  remover_->Insert(slot, p);
+  const int64_t key = Key(slot);
+  if (size() > options_.max_size) RemoveOne();
+  return key;
+}
+
+void Table::InsertAll(const Window* windows, const double* priorities, int64_t n) {
+  if (priorities == nullptr) {
+    priorities_.assign(static_cast<size_t>(n), max_priority_);
+    priorities = priorities_.data();
+  }
+  if (options_.remover.kind != SelectorOptions::Kind::kFifo || n > options_.max_size) {
+    for (int64_t i = 0; i < n; ++i) Insert(windows[i], priorities[i]);
+    return;
+  }
+  // The oldest go, and none of these is: so they may go first, and leave their slots.
+  const int64_t num_replaced = std::max<int64_t>(size() + n - options_.max_size, 0);
+  slots_.resize(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t slot = i < num_replaced ? ChooseRemoved() : TakeSlot();
+    if (i < num_replaced) {
+      remover_->Remove(slot);
+      Retire(slot);
+    }
+    Place(slot, windows[i], priorities[i]);
+    remover_->Insert(slot, priorities[i]);
+    slots_[static_cast<size_t>(i)] = slot;
+  }
+  const int64_t* const added = slots_.data() + num_replaced;
+  sampler_->ReplaceAll(slots_.data(), priorities, num_replaced);
+  sampler_->InsertAll(added, priorities + num_replaced, n - num_replaced);
+}
+
+// Fills a free slot.
+void Table::Place(int64_t slot, const Window& window, double priority) {
+  max_priority_ = std::max(max_priority_, priority);
   Item& added = item(slot);
   added.window = window;
-  added.priority = p;
+  added.priority = priority;
   added.inserted_at = limiter_.num_inserts();
   added.times_sampled = 0;
   store_->Ref(window);
-  sampler_->Insert(slot, p);
-  remover_->Insert(slot, p);
   draws_left_ += options_.max_times_sampled;
-  const int64_t key = Key(slot);
-  if (size() > options_.max_size) RemoveOne();
   limiter_.Inserted(1);
-  return key;
+}
+
+// Empties a slot.
+void Table::Retire(int64_t slot) {
+  Item& removed = item(slot);
+  store_->Unref(removed.window);
+  draws_left_ -= options_.max_times_sampled - removed.times_sampled;
+  removed.window.length = 0;
+  removed.generation = (removed.generation + 1) & kGenerationMask;
+  limiter_.Deleted(1);
 }
 
 int64_t Table::ChooseRemoved() {
@@ -148,15 +192,10 @@ int64_t Table::RemovableSince() {
 }
 
 void Table::Remove(int64_t slot) {
-  Item& removed = item(slot);
   sampler_->Remove(slot);
   remover_->Remove(slot);
-  store_->Unref(removed.window);
-  draws_left_ -= options_.max_times_sampled - removed.times_sampled;
-  removed.window.length = 0;
-  removed.generation = (removed.generation + 1) & kGenerationMask;
+  Retire(slot);
   free_slots_.push_back(slot);
-  limiter_.Deleted(1);
 }
 
 void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows) {
@@ -178,25 +217,32 @@ void Table::Draw(int64_t n, const WeightOptions& weights, const SampleArrays& ar
   const bool by_table = weights.normalizer == WeightOptions::Normalizer::kTable &&
                         weights.beta > 0;  // what is not used is not computed
   const double least = by_table ? sampler_->LeastProbability() : 1.0;
-  if (options_.max_times_sampled == 0) {
-    slots_.resize(static_cast<size_t>(n));
-    sampler_->Sample(n, &random_, slots_.data(), arrays.probability);
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t ahead = std::min(i + kPrefetchItems, n - 1);
-      __builtin_prefetch(&item(slots_[static_cast<size_t>(ahead)]), 1);
-      Take(slots_[static_cast<size_t>(i)], i, arrays, windows);
-    }
-  } else {
-    for (int64_t i = 0; i < n; ++i) {
-      int64_t slot = 0;
-      sampler_->Sample(1, &random_, &slot, arrays.probability + i);
-      Take(slot, i, arrays, windows);
-      --draws_left_;
-      if (item(slot).times_sampled >= options_.max_times_sampled) Remove(slot);
-    }
-  }
   limiter_.Sampled(n);
+  if (options_.max_times_sampled > 0) {
+    DrawOneByOne(n, arrays, windows);
+    ImportanceWeights(weights.beta, least, arrays.probability, n, arrays.weight);
+    return;
+  }
+  slots_.resize(static_cast<size_t>(n));
+  const int64_t* const slots = slots_.data();
+  sampler_->Sample(n, &random_, slots_.data(), arrays.probability);
+  for (int64_t i = 0; i < std::min(n, kDrawAhead); ++i) PrefetchItem(slots[i]);
+  // Computed while the items are on their way.
   ImportanceWeights(weights.beta, least, arrays.probability, n, arrays.weight);
+  for (int64_t i = 0; i < n; ++i) {
+    if (i + kDrawAhead < n) PrefetchItem(slots[i + kDrawAhead]);
+    Take(slots[i], i, arrays, windows);
+  }
+}
+
+void Table::DrawOneByOne(int64_t n, const SampleArrays& arrays, Window* windows) {
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t slot = 0;
+    sampler_->Sample(1, &random_, &slot, arrays.probability + i);
+    Take(slot, i, arrays, windows);
+    --draws_left_;
+    if (item(slot).times_sampled >= options_.max_times_sampled) Remove(slot);
+  }
 }
 
 StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* priorities,
@@ -207,7 +253,7 @@ StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* pri
   priorities_.clear();
   for (int64_t i = 0; i < n; ++i) {
     const int64_t ahead = std::min(i + kPrefetchItems, n - 1);
-    __builtin_prefetch(&item(keys[ahead] & kSlotMask), 1);
+    PrefetchItem(keys[ahead] & kSlotMask);
     const int64_t slot = FindSlot(keys[i]);
     if (slot < 0) continue;
     slots_.push_back(slot);

@@ -75,6 +75,8 @@ class Table {
   // none is given; removes one item when there are more than max_size.
   // REQUIRES: a valid priority, a window of rows that are held.
   int64_t Insert(const Window& window, std::optional<double> priority);
+  // The same for n windows, one after another; `priorities` may be null.
+  void InsertAll(const Window* windows, const double* priorities, int64_t n);
 
   // The first draw of an item inserts a copy of it, with its priority, into `table`.
   // REQUIRES: the same store, a rate limiter that never stops inserts.
@@ -132,13 +134,21 @@ class Table {
 
   Item& item(int64_t slot) { return items_[static_cast<size_t>(slot)]; }
   const Item& item(int64_t slot) const { return items_[static_cast<size_t>(slot)]; }
+  // An item may lie on two lines.
+  void PrefetchItem(int64_t slot) const {
+    __builtin_prefetch(&item(slot), 1);
+    __builtin_prefetch(&item(slot) + 1, 1);
+  }
   int64_t Key(int64_t slot) const;
   // Slot of a live key, or -1. REQUIRES: CheckKeys.
   int64_t FindSlot(int64_t key) const;
   Status CheckKeys(const int64_t* keys, int64_t n) const;
   int64_t TakeSlot();
   int64_t ChooseRemoved();
+  void Place(int64_t slot, const Window& window, double priority);
+  void Retire(int64_t slot);
   void Remove(int64_t slot);
+  void DrawOneByOne(int64_t n, const SampleArrays& arrays, Window* windows);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
   bool LoadItems(const std::vector<SegmentRows>& segments, Reader* in);

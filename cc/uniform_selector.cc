@@ -13,6 +13,8 @@ class UniformSelector : public Selector {
 
   void Remove(int64_t slot) override { slots_.Remove(slot); }
 
+  void ReplaceAll(const int64_t*, const double*, int64_t) override {}
+
   void Update(const int64_t*, const double*, int64_t) override {}
 
   void Sample(int64_t n, Random* random, int64_t* slots,

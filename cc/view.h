@@ -8,7 +8,6 @@
 
 #include "cc/column.h"
 #include "cc/status.h"
-#include "cc/step_store.h"
 
 namespace tfa {
 
@@ -42,14 +41,6 @@ struct View {
     return time_major && (kind == Kind::kRows || kind == Kind::kMask) ? 1 : 0;
   }
 };
-
-// Writes one view of B items into `out`.
-//
-// Reads rows only, which never change while pinned: no lock is needed.
-// O(bytes written); for kReturn and kDiscount O(rows of the items).
-// REQUIRES: `view.Validate(store.columns())` is ok; the windows are pinned.
-void Gather(const StepStore& store, const View& view, const Window* windows, int64_t n,
-            void* out);
 
 }  // namespace tfa
 

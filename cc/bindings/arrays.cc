@@ -164,6 +164,7 @@ const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
   }
   const double number = PyFloat_AsDouble(value);
   if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  scalars_.reserve(pointers_.capacity());
   scalars_.push_back(number);
   if (dtype == DType::kFloat32) {
     const auto narrow = static_cast<float>(number);

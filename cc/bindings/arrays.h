@@ -6,7 +6,6 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,7 +55,7 @@ class RowPointers {
 
   std::vector<const void*> pointers_;
   std::vector<pybind11::object> owned_;
-  std::deque<double> scalars_;  // never moves; room for one element each
+  std::vector<double> scalars_;  // room for one element each; never moves
 };
 
 // A new array of `rows` rows in a pooled buffer that goes back with the array's

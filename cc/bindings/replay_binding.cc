@@ -96,14 +96,13 @@ int64_t ReplayBinding::CheckTable(int64_t table) const {
   return table;
 }
 
-void ReplayBinding::AppendRows(const std::vector<RowFlags>& rows,
+void ReplayBinding::AppendRows(const RowFlags* rows, int64_t n,
                                const RowPointers& pointers, py::handle priorities,
                                std::optional<double> timeout) {
-  const auto n = static_cast<int64_t>(rows.size());
   const Priorities values(priorities, replay_->num_tables(), n);
   const Deadline deadline = ToDeadline(timeout);
   const auto attempt = [&](Deadline until) {
-    return replay_->Append(rows.data(), n, pointers.data(), values.data(), until);
+    return replay_->Append(rows, n, pointers.data(), values.data(), until);
   };
   const bool small = n * row_bytes_ <= kSmallAppend;
   ThrowIfError(WaitInterruptibly(deadline, small, attempt));
@@ -126,13 +125,14 @@ void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
     rows[static_cast<size_t>(i)] = {in_range ? static_cast<int32_t>(id) : -1,
                                     is_first[i], is_last[i]};
   }
-  AppendRows(rows, pointers, priorities, timeout);
+  AppendRows(rows.data(), n, pointers, priorities, timeout);
 }
 
 void ReplayBinding::AppendOne(py::handle arrays, bool first, bool last, int32_t stream,
                               py::handle priorities, std::optional<double> timeout) {
   const RowPointers pointers(columns_, arrays, -1);
-  AppendRows({{stream, first, last}}, pointers, priorities, timeout);
+  const RowFlags row = {stream, first, last};
+  AppendRows(&row, 1, pointers, priorities, timeout);
 }
 
 int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,

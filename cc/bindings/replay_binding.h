@@ -45,7 +45,7 @@ class ReplayBinding {
   int64_t pool_bytes_allocated() const { return pool_->bytes_allocated(); }
 
  private:
-  void AppendRows(const std::vector<RowFlags>& rows, const RowPointers& pointers,
+  void AppendRows(const RowFlags* rows, int64_t n, const RowPointers& pointers,
                   pybind11::handle priorities, std::optional<double> timeout);
   pybind11::tuple NewSample(size_t table, int64_t batch_size, std::vector<void*>* info,
                             std::vector<void*>* data);

@@ -240,7 +240,7 @@ TEST(ReplayTest, AWriterWithinItsBudgetWaitsForTheStepsThatSamplersCopy) {
   options.tables = {Transitions("t")};
   options.tables[0].max_size = 1000;
   options.segment_rows = 1;
-  options.max_bytes = 12 * 128;  // a segment has a line of x and one of indices
+  options.max_bytes = 12 * 192;  // a segment has three lines
   const auto replay = std::move(*Replay::Create(std::move(options)));
   std::atomic<int> num_failures{0};
   const auto check = [&](const Status& status) {
@@ -262,7 +262,7 @@ TEST(ReplayTest, AWriterWithinItsBudgetWaitsForTheStepsThatSamplersCopy) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(num_failures, 0);
-  EXPECT_LE(replay->bytes_allocated(), 12 * 128);
+  EXPECT_LE(replay->bytes_allocated(), 12 * 192);
   EXPECT_GT(replay->Stats(0)->size, 0);
   EXPECT_TRUE(replay->CheckValid().ok());
 }

@@ -185,5 +185,26 @@ TEST(SumTreeTest, CheckValidSeesAWeightThatIsNotANumber) {
   EXPECT_EQ(tree.CheckValid().code(), StatusCode::kFailedPrecondition);
 }
 
+TEST(SumTreeTest, FindsTheSameWithAndWithoutSpecialInstructions) {
+  Random random(61);
+  for (const int64_t capacity : {1, 8, 13, 64, 1000, 5000}) {
+    SumTree tree(capacity);
+    for (int64_t leaf = 0; leaf < capacity; ++leaf) {
+      const double scale = std::exp2(static_cast<double>(random.Below(80)));
+      tree.Set(leaf, random.Below(3) == 0 ? 0.0 : scale * random.Uniform01());
+    }
+    tree.Set(0, 1.0);
+    std::vector<double> targets(1000);
+    for (double& target : targets) target = random.Uniform01() * tree.total();
+    targets[0] = 0.0;
+    targets[1] = tree.total();  // as rounding may leave it
+    std::vector<int64_t> leaves(1000), plain(1000);
+    tree.Find(targets.data(), 1000, leaves.data());
+    tree.FindPlain(targets.data(), 1000, plain.data());
+    ASSERT_EQ(leaves, plain);
+    for (const int64_t leaf : plain) ASSERT_GT(tree.Get(leaf), 0.0);
+  }
+}
+
 }  // namespace
 }  // namespace tfa

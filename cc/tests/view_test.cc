@@ -7,6 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include "cc/gather.h"
+
 namespace tfa {
 namespace {
 
@@ -50,8 +52,9 @@ class ViewTest : public testing::Test {
     const Column output = view.Output(store_->columns());
     EXPECT_EQ(DTypeSize(output.dtype), static_cast<int64_t>(sizeof(T)));
     std::vector<T> values(items.size() * static_cast<size_t>(output.num_elements()));
-    Gather(*store_, view, windows.data(), static_cast<int64_t>(items.size()),
-           values.data());
+    void* const outputs[] = {values.data()};
+    Gather(*store_, {view}, windows.data(), static_cast<int64_t>(items.size()),
+           outputs);
     return values;
   }
 

@@ -1,0 +1,290 @@
+#include "cc/gather.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cc/column_reader.h"
+#include "cc/n_step.h"
+
+namespace tfa {
+namespace {
+
+// Items whose rows are asked for at once: enough for their misses to overlap, few
+// enough for what came to stay in the first-level cache until it is copied.
+constexpr int64_t kBlock = 32;
+
+size_t Size(int64_t n) { return static_cast<size_t>(n); }
+
+// A call to memcpy costs more than the few lines of a small row.
+constexpr int64_t kInlineBytes = 256;
+constexpr int64_t kChunk = 16;
+
+// Copies of a size known at compile time become loads and stores.
+template <int64_t kBytes>
+struct FixedCopy {
+  static void Copy(uint8_t* to, const uint8_t* from, int64_t /*bytes*/) {
+    std::memcpy(to, from, Size(kBytes));
+  }
+};
+struct SmallCopy {  // kChunk <= bytes <= kInlineBytes
+  static void Copy(uint8_t* to, const uint8_t* from, int64_t bytes) {
+    for (int64_t i = 0; i < bytes - kChunk; i += kChunk) {
+      std::memcpy(to + i, from + i, kChunk);
+    }
+    std::memcpy(to + bytes - kChunk, from + bytes - kChunk, kChunk);
+  }
+};
+struct AnyCopy {
+  static void Copy(uint8_t* to, const uint8_t* from, int64_t bytes) {
+    std::memcpy(to, from, Size(bytes));
+  }
+};
+
+// One view of a sample: where it reads, and where it writes.
+class ViewGather {
+ public:
+  ViewGather(const StepStore& store, const View& view, int64_t batch_size, void* output)
+      : view_(view),
+        column_(store,
+                view.kind == View::Kind::kDiscount ? view.discount : view.column),
+        discount_(store, view.discount),
+        double_column_(IsDouble(store, view.column)),
+        double_discount_(IsDouble(store, view.discount)),
+        num_steps_(HasSteps() ? view.stop - view.start : 1),
+        item_stride_(view.batch_axis() == 0 ? num_steps_ : 1),
+        step_stride_(view.batch_axis() == 0 ? 1 : batch_size),
+        output_(static_cast<uint8_t*>(output)) {}
+
+  // Takes over what `other` writes, if one walk over the rows gives both.
+  bool Adopt(const ViewGather& other) {
+    const bool fits =
+        discount_output_ == nullptr && view_.kind == View::Kind::kReturn &&
+        other.view_.kind == View::Kind::kDiscount &&
+        view_.discount == other.view_.discount && view_.gamma == other.view_.gamma &&
+        double_column_ == double_discount_ &&
+        column_.row_bytes() == discount_.row_bytes();
+    if (fits) discount_output_ = other.output_;
+    return fits;
+  }
+
+  // Asks for what Run reads of an item.
+  void Prefetch(const LocatedWindow& item) const;
+  // Writes the items from `begin` on.
+  void Run(const LocatedWindow* items, int64_t begin, int64_t n) const;
+
+ private:
+  static bool IsDouble(const StepStore& store, int64_t column) {
+    return store.columns()[Size(column)].dtype == DType::kFloat64;
+  }
+  bool HasSteps() const {
+    return view_.kind == View::Kind::kRows || view_.kind == View::Kind::kMask;
+  }
+  bool IsSum() const {
+    return view_.kind == View::Kind::kReturn || view_.kind == View::Kind::kDiscount;
+  }
+  // First row of the item that is shown; it may not have it.
+  int64_t Start(const Window& window) const {
+    const bool from_end = view_.kind == View::Kind::kRow && view_.start < 0;
+    return from_end ? window.length + view_.start : view_.start;
+  }
+
+  void RunRow(const LocatedWindow* items, int64_t n, uint8_t* out) const;
+  template <class Copier>
+  void CopyRow(const LocatedWindow* items, int64_t n, uint8_t* out) const;
+  void RunRows(const LocatedWindow* items, int64_t n, uint8_t* out) const;
+  void RunStacks(const LocatedWindow* items, int64_t n, uint8_t* out) const;
+  void RunMask(const LocatedWindow* items, int64_t n, float* out) const;
+  void RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const;
+  template <class R, class D>
+  void RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const;
+  void CopyRun(const LocatedWindow& item, int64_t start, int64_t count, int64_t stride,
+               uint8_t* out) const;
+  void CopyStack(const LocatedWindow& item, int64_t i, uint8_t* out) const;
+
+  const View& view_;
+  ColumnReader column_;  // what is copied, or summed
+  ColumnReader discount_;
+  bool double_column_;
+  bool double_discount_;
+  int64_t num_steps_;    // T, or 1
+  int64_t item_stride_;  // elements from an item to the next, at one step
+  int64_t step_stride_;  // elements from a step to the next, of one item
+  uint8_t* output_;
+  uint8_t* discount_output_ = nullptr;  // of an adopted view
+};
+
+void ViewGather::Prefetch(const LocatedWindow& item) const {
+  const int64_t last = item.window.length - int64_t{1};
+  if (view_.kind == View::Kind::kMask) return;
+  if (IsSum()) {
+    const int64_t first = std::min<int64_t>(1, last);
+    column_.Prefetch(item, first, std::max<int64_t>(last, 1));
+    discount_.Prefetch(item, first, std::max<int64_t>(last, 1));
+    return;
+  }
+  const int64_t start = std::clamp<int64_t>(Start(item.window), 0, last);
+  column_.Prefetch(item, start, num_steps_);
+}
+
+void ViewGather::Run(const LocatedWindow* items, int64_t begin, int64_t n) const {
+  if (IsSum()) return RunSum(items, begin, n);
+  const int64_t at = begin * item_stride_;
+  if (view_.kind == View::Kind::kMask) {
+    return RunMask(items, n, reinterpret_cast<float*>(output_) + at);
+  }
+  const int64_t bytes = std::max<int64_t>(view_.stack, 1) * column_.row_bytes();
+  uint8_t* const out = output_ + at * bytes;
+  if (view_.stack > 0) return RunStacks(items, n, out);
+  if (view_.kind == View::Kind::kRow) return RunRow(items, n, out);
+  RunRows(items, n, out);
+}
+
+void ViewGather::RunRow(const LocatedWindow* items, int64_t n, uint8_t* out) const {
+  const int64_t bytes = column_.row_bytes();
+  if (bytes == 4) return CopyRow<FixedCopy<4>>(items, n, out);
+  if (bytes == 8) return CopyRow<FixedCopy<8>>(items, n, out);
+  if (bytes == 1) return CopyRow<FixedCopy<1>>(items, n, out);
+  const bool is_small = bytes >= kChunk && bytes <= kInlineBytes;
+  if (is_small) return CopyRow<SmallCopy>(items, n, out);
+  CopyRow<AnyCopy>(items, n, out);
+}
+
+template <class Copier>
+void ViewGather::CopyRow(const LocatedWindow* items, int64_t n, uint8_t* out) const {
+  const int64_t bytes = column_.row_bytes();
+  for (int64_t b = 0; b < n; ++b, out += bytes) {
+    const int64_t i = Start(items[b].window);
+    if (i >= 0 && i < items[b].window.length) {
+      Copier::Copy(out, column_.Row(items[b], i), bytes);
+    } else {
+      std::memset(out, 0, Size(bytes));
+    }
+  }
+}
+
+// `count` rows that the item, or its episode, has, `stride` bytes from one to the next.
+void ViewGather::CopyRun(const LocatedWindow& item, int64_t start, int64_t count,
+                         int64_t stride, uint8_t* out) const {
+  const int64_t bytes = column_.row_bytes();
+  const int64_t longest = stride == bytes ? count : 1;
+  for (int64_t i = 0; i < count;) {
+    const int64_t run = column_.Run(item, start + i, std::min(longest, count - i));
+    std::memcpy(out + i * stride, column_.Row(item, start + i), Size(run * bytes));
+    i += run;
+  }
+}
+
+void ViewGather::RunRows(const LocatedWindow* items, int64_t n, uint8_t* out) const {
+  const int64_t bytes = column_.row_bytes();
+  const int64_t stride = step_stride_ * bytes;
+  for (int64_t b = 0; b < n; ++b, out += item_stride_ * bytes) {
+    const int64_t present =
+        std::clamp<int64_t>(items[b].window.length - view_.start, 0, num_steps_);
+    CopyRun(items[b], view_.start, present, stride, out);
+    for (int64_t t = present; t < num_steps_; ++t) {
+      std::memset(out + t * stride, 0, Size(bytes));
+    }
+  }
+}
+
+// The `stack` rows that end with row `i`, none from before the episode's first.
+void ViewGather::CopyStack(const LocatedWindow& item, int64_t i, uint8_t* out) const {
+  const int64_t bytes = column_.row_bytes();
+  if (i < 0 || i >= item.window.length) {
+    std::memset(out, 0, Size(view_.stack * bytes));
+    return;
+  }
+  const int64_t oldest = i - view_.stack + 1;
+  const int64_t first = -static_cast<int64_t>(item.window.episode_step);
+  const int64_t start = std::max(oldest, first);
+  for (int64_t k = oldest; k < start; ++k, out += bytes) {
+    std::memcpy(out, column_.Row(item, first), Size(bytes));
+  }
+  CopyRun(item, start, i + 1 - start, bytes, out);
+}
+
+void ViewGather::RunStacks(const LocatedWindow* items, int64_t n, uint8_t* out) const {
+  const int64_t bytes = view_.stack * column_.row_bytes();
+  for (int64_t b = 0; b < n; ++b, out += item_stride_ * bytes) {
+    const int64_t start = Start(items[b].window);
+    for (int64_t t = 0; t < num_steps_; ++t) {
+      CopyStack(items[b], start + t, out + t * step_stride_ * bytes);
+    }
+  }
+}
+
+void ViewGather::RunMask(const LocatedWindow* items, int64_t n, float* out) const {
+  for (int64_t b = 0; b < n; ++b, out += item_stride_) {
+    const int64_t present = items[b].window.length - view_.start;
+    for (int64_t t = 0; t < num_steps_; ++t) {
+      out[t * step_stride_] = t < present ? 1.0F : 0.0F;
+    }
+  }
+}
+
+template <class R, class D>
+void ViewGather::RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const {
+  const int64_t at = begin * column_.row_bytes();
+  const NStepSum<R, D> sum(column_, discount_, view_.gamma);
+  if (view_.kind == View::Kind::kDiscount) {
+    return sum.Run(items, n, nullptr, reinterpret_cast<D*>(output_ + at));
+  }
+  uint8_t* const factors =
+      discount_output_ == nullptr ? nullptr : discount_output_ + at;
+  sum.Run(items, n, reinterpret_cast<R*>(output_ + at), reinterpret_cast<D*>(factors));
+}
+
+void ViewGather::RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const {
+  const bool double_r =
+      view_.kind == View::Kind::kDiscount ? double_discount_ : double_column_;
+  if (double_r && double_discount_) return RunSum<double, double>(items, begin, n);
+  if (double_r) return RunSum<double, float>(items, begin, n);
+  if (double_discount_) return RunSum<float, double>(items, begin, n);
+  RunSum<float, float>(items, begin, n);
+}
+
+// The views, those that another adopted left out.
+std::vector<ViewGather> Prepare(const StepStore& store, const std::vector<View>& views,
+                                int64_t n, void* const* outputs) {
+  std::vector<ViewGather> gathers;
+  gathers.reserve(views.size());
+  for (const View& view : views) gathers.emplace_back(store, view, n, *outputs++);
+  std::vector<bool> adopted;
+  for (const ViewGather& gather : gathers) {
+    const auto adopts = [&](ViewGather& other) { return other.Adopt(gather); };
+    adopted.push_back(std::any_of(gathers.begin(), gathers.end(), adopts));
+  }
+  std::vector<ViewGather> kept;
+  kept.reserve(views.size());
+  for (size_t v = 0; v < views.size(); ++v) {
+    if (!adopted[v]) kept.push_back(gathers[v]);
+  }
+  return kept;
+}
+
+}  // namespace
+
+void Gather(const StepStore& store, const std::vector<View>& views,
+            const Window* windows, int64_t n, void* const* outputs) {
+  const std::vector<ViewGather> gathers = Prepare(store, views, n, outputs);
+  std::vector<LocatedWindow> items(Size(n));
+  for (int64_t b = 0; b < n; ++b) {
+    items[Size(b)] = {windows[b], store.SegmentData(windows[b].segment)};
+  }
+  const auto prefetch = [&](int64_t begin) {
+    for (const ViewGather& gather : gathers) {
+      for (int64_t b = begin; b < std::min(begin + kBlock, n); ++b) {
+        gather.Prefetch(items[Size(b)]);
+      }
+    }
+  };
+  prefetch(0);
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    prefetch(begin + kBlock);
+    for (const ViewGather& gather : gathers) {
+      gather.Run(&items[Size(begin)], begin, std::min(kBlock, n - begin));
+    }
+  }
+}
+
+}  // namespace tfa
