@@ -151,6 +151,10 @@ class StepStore {
     int32_t refs = 0;  // of streams and items
     int32_t pins = 0;  // of gathers in progress
   };
+  struct Slab {  // the memory of several segments
+    void* memory;
+    int64_t bytes;
+  };
   struct Stream {
     std::deque<int32_t> segments;  // oldest first; each holds one reference
     int64_t rows_in_last = 0;
@@ -194,7 +198,7 @@ class StepStore {
   std::vector<int64_t> row_bytes_;
 
   std::array<std::unique_ptr<Header[]>, kMaxBlocks> blocks_;
-  std::vector<void*> slabs_;  // the memory of the segments, several in each
+  std::vector<Slab> slabs_;
   int64_t num_segments_ = 0;
   std::vector<int32_t> free_;
   std::vector<Stream> streams_;
