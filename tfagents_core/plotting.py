@@ -260,7 +260,9 @@ def _draw(curves: Sequence[Curve]) -> mpl_figure.Figure:
     columns = min(len(environments), _MAX_COLUMNS)
     num_rows = math.ceil(len(environments) / columns)
     width, height = _PANEL_INCHES
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # Other packages, bsuite's plots for one, leave theirs behind.
+        mpl.rcParams.update(_STYLE)
         # A figure without pyplot draws with Agg and leaves no global state behind.
         figure = mpl_figure.Figure(
             figsize=(width * columns, height * num_rows), layout="constrained"
