@@ -1,8 +1,9 @@
 """How fast is the replay, what does it cost, and what could the machine do at best?
 
-One question a function, one JSON line an answer: the median and the best of several
-repeats in microseconds, and, measured in turn with it in the same run, a floor: a
-memcpy of the same bytes, or reads of random 64-byte lines over the same footprint.
+One question a function, one JSON line an answer: microseconds by the clock, the median
+and the best of several repeats, and of processor time; and, measured in turn with it in
+the same run, a floor: a memcpy of the same bytes, or reads of random 64-byte lines over
+the same footprint. `of_...` are ratios of processor time.
 
     python -m benchmarks.replay [--only QUESTION ...] [--output FILE] [--draw]
 
@@ -68,8 +69,7 @@ def append_one(options: Options) -> Iterator[Line]:
         },
         repeats=options.repeats,
     )
-    floor = timings["floor_"]
-    timings["floor_"] = timing.Timing(floor.median / copies, floor.best / copies)
+    timings["floor_"] /= copies
     yield _line(timings, floor="memcpy of the row", per_call=1)
 
 
@@ -329,7 +329,7 @@ def _line(
     line["floor"] = floor
     for prefix, measured in timings.items():
         if prefix:
-            ratio = timings[""].median / measured.median
+            ratio = timings[""].cpu / measured.cpu
             line[f"of_{prefix.rstrip('_')}"] = timing.significant(ratio)
     return line
 

@@ -51,7 +51,7 @@ def draw() -> None:
         for ax in axes[1]:
             ax.set_xlabel("items in the table")
         for ax in axes[:, 0]:
-            ax.set_ylabel("microseconds, median")
+            ax.set_ylabel("microseconds of processor time")
         figure.savefig(RESULTS / "growth.png", dpi=160)
 
 
@@ -63,11 +63,13 @@ def _growth(lines: Iterable[Line], question: str, fields: Line) -> list[Line]:
 
 def _draw_panel(ax: Any, lines: list[Line], colour: str) -> None:
     sizes = [line["num_items"] for line in lines]
-    ax.plot(sizes, [line["us"] for line in lines], "o-", color=colour, label="replay")
-    if lines and "plain_tree_us" in lines[0]:
-        plain = [line["plain_tree_us"] for line in lines]
+    ax.plot(
+        sizes, [line["cpu_us"] for line in lines], "o-", color=colour, label="replay"
+    )
+    if lines and "plain_tree_cpu_us" in lines[0]:
+        plain = [line["plain_tree_cpu_us"] for line in lines]
         ax.plot(sizes, plain, "s--", color=_GRAY, label="plain binary tree, C++")
-    ax.plot(sizes, [line["floor_us"] for line in lines], ":", color=_GRAY)
+    ax.plot(sizes, [line["floor_cpu_us"] for line in lines], ":", color=_GRAY)
     ax.set_xscale("log")
     ax.set_ylim(bottom=0)
     ax.grid(color="#e6e6e6")

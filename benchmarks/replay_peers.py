@@ -40,6 +40,10 @@ PACKAGES = {
     "reverb": "dm-reverb",
 }
 ROOT = pathlib.Path(__file__).parent.parent
+UNITS = {
+    "items_per_s": "items a second, by the clock",
+    "items_per_cpu_s": "items a second of processor time",
+}
 _SECONDS = 0.2
 _NUM_NOT_COUNTED = 8
 
@@ -94,7 +98,7 @@ def serve(name: str) -> None:
                 work = _prepare(name, **request["prepare"])
                 answer: Line = {"items": work.items} if work else {"left_out": "none"}
             elif work is not None:
-                answer = {"items_per_s": work.items * _calls_per_second(work)}
+                answer = _items_per_second(work)
             else:
                 answer = {"version": _version(name)}
         except ImportError as error:
@@ -108,17 +112,21 @@ def _prepare(name: str, workload: str, **settings: int) -> peers.Work | None:
     return work
 
 
-def _calls_per_second(work: peers.Work) -> float:
+def _items_per_second(work: peers.Work) -> Line:
     """Over a fifth of a second, once what was ready beforehand is used up."""
     for _ in range(_NUM_NOT_COUNTED):
         work.call()
+    cpu = time.process_time()
     start = end = time.perf_counter()
-    num_calls = 0
+    num_items = 0
     while end - start < _SECONDS:
         work.call()
-        num_calls += 1
+        num_items += work.items
         end = time.perf_counter()
-    return num_calls / (end - start)
+    return {
+        "items_per_s": num_items / (end - start),
+        "items_per_cpu_s": num_items / (time.process_time() - cpu),
+    }
 
 
 def _version(name: str) -> str:
@@ -139,47 +147,53 @@ def compare(
         answer = peer.ask(prepare={"workload": workload, **setting})
         if "left_out" not in answer:
             able.append(peer)
-    rates: dict[Peer, list[float]] = {peer: [] for peer in able}
+    answers: dict[str, list[Line]] = {peer.name: [] for peer in able}
     for _ in range(rounds):
         for peer in able:
-            rates[peer].append(peer.ask()["items_per_s"])
-    ours = next((rates[peer] for peer in rates if peer.name == "ours"), None)
-    for peer, rate in rates.items():
-        size = settings[peer.name]
+            answers[peer.name].append(peer.ask())
+    rates = {
+        name: {unit: [answer[unit] for answer in found] for unit in UNITS}
+        for name, found in answers.items()
+    }
+    for name, rate in rates.items():
+        size = settings[name]
         is_atari = workload.startswith("atari")
         line: Line = {
             "workload": workload,
-            "replay": peer.name,
+            "replay": name,
             "num_items": size.num_frames if is_atari else size.num_items,
-            "items_per_s": timing.significant(statistics.median(rate)),
-            "range": [timing.significant(min(rate)), timing.significant(max(rate))],
         }
-        if ours and peer.name != "ours":
-            ratio = statistics.median(ours) / statistics.median(rate)
-            line["ours_is_faster_by"] = timing.significant(ratio, 3)
+        for unit in UNITS:
+            line[unit] = timing.significant(statistics.median(rate[unit]))
+            line[f"{unit}_range"] = [
+                timing.significant(end) for end in (min(rate[unit]), max(rate[unit]))
+            ]
+            if "ours" in rates and name != "ours":
+                ours = statistics.median(rates["ours"][unit])
+                line[f"ours_by_{unit}"] = timing.significant(ours / line[unit], 3)
         yield line
 
 
-def table(lines: list[Line]) -> str:
+def table(lines: list[Line], unit: str) -> str:
     """The answers as Markdown: items a second, and how much faster ours is."""
     names = [name for name in PEERS if any(n.get("replay") == name for n in lines)]
     rows = [
-        f"| items a second | {' | '.join(names)} |",
+        f"| {UNITS[unit]} | {' | '.join(names)} |",
         "| --- |" + " --- |" * len(names),
     ]
     for workload, words in peers.WORKLOADS.items():
         found = {n["replay"]: n for n in lines if n.get("workload") == workload}
         if found:
-            cells = [_cell(found.get(name)) for name in names]
+            cells = [_cell(found.get(name), unit) for name in names]
             rows.append(f"| {words} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
-def _cell(line: Line | None) -> str:
+def _cell(line: Line | None, unit: str) -> str:
     if line is None:
         return "–"
-    rate = f"{line['items_per_s']:,.0f}"
-    ratio = line.get("ours_is_faster_by")
+    ratio = line.get(f"ours_by_{unit}")
+    rate = f"{line[unit]:,.0f}"
     return rate if ratio is None else f"{rate} (ours {ratio:g}×)"
 
 
@@ -231,7 +245,7 @@ def main() -> None:
             lines.append(line)
     for peer in started:
         peer.close()
-    markdown = table(lines)
+    markdown = "\n".join(table(lines, unit) for unit in UNITS)
     print(f"\n{markdown}")
     if arguments.output:
         arguments.output.mkdir(parents=True, exist_ok=True)

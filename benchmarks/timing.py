@@ -23,19 +23,29 @@ class Timing:
     """How long one call takes, in seconds.
 
     Attributes:
-        median: over the repeats.
-        best: the shortest repeat's.
+        median: by the clock, over the repeats.
+        best: by the clock, the shortest repeat's.
+        cpu: processor time of the process, all its threads; the median. It leaves out
+            what other processes took, and so is the steadier on a busy machine.
     """
 
     median: float
     best: float
+    cpu: float
 
     def fields(self, prefix: str = "") -> dict[str, float]:
-        """Both in microseconds, to be put into a line of JSON."""
+        """All in microseconds, to be put into a line of JSON."""
         return {
             f"{prefix}us": significant(1e6 * self.median),
             f"{prefix}best_us": significant(1e6 * self.best),
+            f"{prefix}cpu_us": significant(1e6 * self.cpu),
         }
+
+    def __truediv__(self, num_calls: float) -> Timing:
+        """What one of several calls takes."""
+        return Timing(
+            self.median / num_calls, self.best / num_calls, self.cpu / num_calls
+        )
 
 
 def interleave(
@@ -51,19 +61,16 @@ def interleave(
         repeats: rounds, after one that is not counted.
     """
     calls = {name: _num_calls(function) for name, function in functions.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            seconds[name].append(_seconds(function, calls[name]) / calls[name])
-    return {
-        name: Timing(statistics.median(values), min(values))
-        for name, values in seconds.items()
-    }
+            seconds[name].append(_seconds(function, calls[name]))
+    return {name: _timing(seconds[name]) / calls[name] for name in functions}
 
 
-def measure(function: Function, *, repeats: int = 25) -> Timing:
-    """As `interleave`, for one function."""
-    return interleave({"function": function}, repeats=repeats)["function"]
+def _timing(seconds: list[tuple[float, float]]) -> Timing:
+    by_clock, cpu = zip(*seconds, strict=True)
+    return Timing(statistics.median(by_clock), min(by_clock), statistics.median(cpu))
 
 
 def significant(value: float, digits: int = 4) -> float:
@@ -86,14 +93,15 @@ def machine() -> dict[str, Any]:
 def _num_calls(function: Function) -> int:
     """Calls that take about a millisecond; the first warms up and is not counted."""
     function()
-    return max(1, round(_LEAST_SECONDS / max(_seconds(function, 3) / 3, 1e-9)))
+    return max(1, round(_LEAST_SECONDS / max(_seconds(function, 3)[1] / 3, 1e-9)))
 
 
-def _seconds(function: Function, num_calls: int) -> float:
-    start = time.perf_counter()
+def _seconds(function: Function, num_calls: int) -> tuple[float, float]:
+    """By the clock, and of the processor."""
+    start = time.perf_counter(), time.process_time()
     for _ in range(num_calls):
         function()
-    return time.perf_counter() - start
+    return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
 def _module_name() -> str:

@@ -163,6 +163,10 @@ class StepStore {
     int32_t pins = 0;  // of gathers and saves in progress
     int64_t started_at = 0;
   };
+  struct Slab {  // the memory of several segments
+    void* memory;
+    int64_t bytes;
+  };
   struct Stream {
     std::deque<int32_t> segments;  // oldest first; each holds one reference
     uint8_t* data = nullptr;       // of the last segment
@@ -212,7 +216,7 @@ class StepStore {
   std::vector<int64_t> row_bytes_;
 
   std::array<std::unique_ptr<Header[]>, kMaxBlocks> blocks_;
-  std::vector<void*> slabs_;  // the memory of the segments, several in each
+  std::vector<Slab> slabs_;
   int64_t num_segments_ = 0;
   int64_t num_started_ = 0;
   int64_t num_only_pinned_ = 0;

@@ -64,7 +64,7 @@ class Work:
             for seed, call in enumerate((self._append, self._update, self._delete))
         ]
 
-    def __enter__(self) -> Work:
+    def __enter__(self) -> Work:  # noqa: PYI034 (typing.Self is of Python 3.11)
         for thread in self._threads:
             thread.start()
         return self

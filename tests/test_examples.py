@@ -1,0 +1,34 @@
+"""The examples of the replay learn what they say."""
+
+import importlib.util
+import pathlib
+import types
+
+import numpy as np
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
+
+
+def load(name: str) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_numpy_example_finds_the_values_of_the_chain() -> None:
+    q = load("replay_numpy").main()
+    np.testing.assert_allclose(q[:-1, 1], 0.9 ** np.arange(8, -1, -1), atol=0.05)
+
+
+def test_the_pytorch_example_balances_the_pole() -> None:
+    pytest.importorskip("torch")
+    random_policy = 25
+    assert load("replay_pytorch").main(2_500) > 2 * random_policy
+
+
+def test_the_tensorflow_example_catches_the_ball() -> None:
+    pytest.importorskip("tensorflow")
+    assert load("replay_tensorflow").main() > 0.8
