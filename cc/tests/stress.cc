@@ -163,7 +163,6 @@ void SaveAndRestore(Replay* replay, const std::string& directory, bool in_place)
 void LookAround(Replay* replay, bool reset) {
   const Status status = replay->CheckValid();
   Check(status.ok(), status.message());
-  Check(replay->bytes_in_use() <= replay->bytes_allocated(), "bytes are miscounted");
   Check(replay->Stats(0)->size <= 500, "a table is too large");
   Check(replay->WhyNotSample(1, kBatch).ok(), "the replay is closed");
   if (reset) CheckAllowed(replay->Reset());
