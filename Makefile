@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc)
 
-.PHONY: help setup demo test lint types test-cc test-py results benchmarks clean
+.PHONY: help setup demo test lint types test-cc test-py results benchmarks sanitize torture soak \
+    clean
 
 help: ## Lists the targets.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +56,33 @@ results: setup ## Trains every agent to its published bar, several seeds (an hou
 benchmarks: setup ## Measures speed on this machine.
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.atari_replay
+
+STRESS_SECONDS ?= 60
+SOAK_MINUTES ?= 10
+KILLS ?= 200
+
+sanitize: setup ## Runs the C++ tests and 8 threads under ASan+UBSan, then TSan (minutes).
+	@mkdir -p build
+	@set -e; for sanitizer in address,undefined thread; do \
+	  echo "-fsanitize=$$sanitizer"; \
+	  $(BIN)/cmake -S . -B build/$$sanitizer -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	      -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g' -DTFAGENTS_SANITIZE=$$sanitizer \
+	      -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DTFAGENTS_BUILD_TESTS=ON \
+	      -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+	      -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) > build/cmake.log \
+	      || { cat build/cmake.log; exit 1; }; \
+	  grep -i 'left out' build/cmake.log || true; \
+	  $(BIN)/cmake --build build/$$sanitizer --target checks; \
+	  test ! -x build/$$sanitizer/replay_test \
+	      || build/$$sanitizer/replay_test --gtest_brief=1; \
+	  build/$$sanitizer/replay_stress $(STRESS_SECONDS); \
+	done
+
+torture: setup ## Kills 200 processes while they save; no checkpoint may be lost or wrong.
+	$(BIN)/python -P tests/stress/kill.py --kills $(KILLS)
+
+soak: setup ## Ten minutes of mixed work on a replay, whose memory must stay flat.
+	$(BIN)/python -P tests/stress/soak.py --minutes $(SOAK_MINUTES)
 
 clean: ## Removes what was built, but not your runs.
 	rm -rf build .venv demo *.egg-info

@@ -26,7 +26,7 @@ std::shared_ptr<BufferPool> BufferPool::Create() {
 
 BufferPool::~BufferPool() {
   for (auto& [capacity, buffers] : idle_) {
-    for (void* data : buffers) FreeAligned(data);
+    for (void* data : buffers) FreeAligned(data, static_cast<int64_t>(capacity));
   }
 }
 

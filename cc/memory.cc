@@ -1,28 +1,55 @@
 #include "cc/memory.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 namespace tfa {
+namespace {
 
-void* AllocateAligned(int64_t bytes) {
-  constexpr int64_t kLine = 64;
-  const int64_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kLine;
-  const int64_t rounded = (bytes + kLine - 1) / kLine * kLine;
-  const auto size = static_cast<size_t>(rounded > 0 ? rounded : kLine);
-  void* memory = nullptr;
-  if (posix_memalign(&memory, static_cast<size_t>(alignment), size) != 0)
-    return nullptr;
-#ifdef MADV_HUGEPAGE
-  // Advice only: where it is refused, the pages are small.
-  if (bytes >= kHugePageBytes) madvise(memory, size, MADV_HUGEPAGE);
-#endif
-  return memory;
+constexpr int64_t kLine = 64;
+
+int64_t RoundUp(int64_t bytes, int64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
 }
 
-void FreeAligned(void* memory) { std::free(memory); }
+// Whole huge pages straight from the system: through malloc, what is given back would
+// stay with the process between other blocks, and its memory would creep up.
+void* MapHugePages(int64_t bytes) {
+  const int64_t size = RoundUp(bytes, kHugePageBytes);
+  const auto span = static_cast<size_t>(size + kHugePageBytes);
+  void* const mapped =
+      mmap(nullptr, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<char*>(mapped);
+  const auto address = static_cast<int64_t>(reinterpret_cast<intptr_t>(mapped));
+  const int64_t before = RoundUp(address, kHugePageBytes) - address;
+  char* const aligned = begin + before;
+  if (before > 0) munmap(begin, static_cast<size_t>(before));
+  munmap(aligned + size, static_cast<size_t>(kHugePageBytes - before));
+#ifdef MADV_HUGEPAGE
+  // Advice only: where it is refused, the pages are small.
+  madvise(aligned, static_cast<size_t>(size), MADV_HUGEPAGE);
+#endif
+  return aligned;
+}
+
+}  // namespace
+
+void* AllocateAligned(int64_t bytes) {
+  if (bytes >= kHugePageBytes) return MapHugePages(bytes);
+  const auto size = static_cast<size_t>(bytes > 0 ? RoundUp(bytes, kLine) : kLine);
+  void* memory = nullptr;
+  return posix_memalign(&memory, kLine, size) == 0 ? memory : nullptr;
+}
+
+void FreeAligned(void* memory, int64_t bytes) {
+  if (memory == nullptr) return;
+  if (bytes < kHugePageBytes) {
+    std::free(memory);
+  } else {
+    munmap(memory, static_cast<size_t>(RoundUp(bytes, kHugePageBytes)));
+  }
+}
 
 }  // namespace tfa

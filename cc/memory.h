@@ -15,8 +15,8 @@ inline constexpr int64_t kHugePageBytes = int64_t{2} << 20;
 // random, and with pages of 4 KiB every read would miss the address cache too.
 void* AllocateAligned(int64_t bytes);
 
-// Frees what `AllocateAligned` gave, or null.
-void FreeAligned(void* memory);
+// Frees what `AllocateAligned` gave for so many bytes, or null.
+void FreeAligned(void* memory, int64_t bytes);
 
 // `AllocateAligned` for standard containers.
 template <class T>
@@ -32,7 +32,9 @@ struct AlignedAllocator {
     if (memory == nullptr) throw std::bad_alloc();
     return static_cast<T*>(memory);
   }
-  void deallocate(T* memory, size_t) { FreeAligned(memory); }
+  void deallocate(T* memory, size_t n) {
+    FreeAligned(memory, static_cast<int64_t>(n * sizeof(T)));
+  }
 
   friend bool operator==(AlignedAllocator, AlignedAllocator) { return true; }
   friend bool operator!=(AlignedAllocator, AlignedAllocator) { return false; }

@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "cc/min_tree.h"
 #include "cc/selector.h"
 #include "cc/slot_set.h"
 #include "cc/sum_tree.h"
@@ -15,28 +18,35 @@ namespace {
 // 2^100 of them have a finite sum.
 constexpr double kMinWeight = 0x1.0p-1000;
 constexpr double kMaxWeight = 0x1.0p+900;
+constexpr double kBelowOne = 1 - 0x1.0p-53;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 class PrioritizedSelector : public Selector {
  public:
-  explicit PrioritizedSelector(double alpha) : alpha_(alpha), tree_(0) {
-    assert(std::isfinite(alpha) && alpha >= 0);
+  explicit PrioritizedSelector(const PrioritizedOptions& options)
+      : options_(options), tree_(0) {
+    assert(std::isfinite(options.alpha) && options.alpha >= 0);
+    assert(options.uniform_mix >= 0 && options.uniform_mix <= 1);
   }
 
   void Insert(int64_t slot, double priority) override {
     slots_.Insert(slot);
     if (slot >= tree_.capacity()) {
       tree_.Grow(std::max(slot + 1, 2 * tree_.capacity()));
+      if (minima_ != nullptr) minima_->Grow(tree_.capacity());
     }
     if (priority != inserted_priority_) {
       inserted_priority_ = priority;
       inserted_weight_ = Weight(priority);
     }
     tree_.Set(slot, inserted_weight_);
+    if (minima_ != nullptr) minima_->Set(slot, Minimum(inserted_weight_));
   }
 
   void Remove(int64_t slot) override {
     slots_.Remove(slot);
     tree_.Set(slot, 0.0);
+    if (minima_ != nullptr) minima_->Set(slot, kInfinity);
   }
 
   void Update(const int64_t* slots, const double* priorities, int64_t n) override {
@@ -44,16 +54,37 @@ class PrioritizedSelector : public Selector {
     std::transform(priorities, priorities + n, scratch_.begin(),
                    [this](double priority) { return Weight(priority); });
     tree_.Set(slots, scratch_.data(), n);
+    if (minima_ == nullptr) return;
+    for (int64_t i = 0; i < n; ++i) {
+      minima_->Set(slots[i], Minimum(scratch_[static_cast<size_t>(i)]));
+    }
   }
 
   void Sample(int64_t n, Random* random, int64_t* slots,
               double* probabilities) override {
-    const double total = tree_.total();
-    if (total > 0) {
-      SampleByWeight(n, total, random, slots, probabilities);
-    } else {
-      SampleUniformly(n, random, slots, probabilities);
+    assert(size() > 0);
+    // Where each draw falls in the mass, of which the uniform share comes first.
+    scratch_.resize(static_cast<size_t>(n));
+    for (double& point : scratch_) point = random->Uniform01();
+    if (options_.stratified) {
+      double slice = 0.0;
+      const double num_slices = static_cast<double>(n);
+      for (double& point : scratch_) {
+        point = std::min((slice++ + point) / num_slices, kBelowOne);
+      }
     }
+    const double share = UniformShare();
+    if (share < 1) FindByWeight(n, share, slots);
+    if (share > 0) FindUniformly(n, share, slots);
+    Probabilities(n, share, slots, probabilities);
+  }
+
+  double LeastProbability() override {
+    assert(size() > 0);
+    const double share = UniformShare();
+    if (share == 1) return 1.0 / static_cast<double>(size());
+    if (minima_ == nullptr) BuildMinima();
+    return Probability(share, minima_->least());
   }
 
   int64_t size() const override { return slots_.size(); }
@@ -61,61 +92,118 @@ class PrioritizedSelector : public Selector {
   void Clear() override {
     slots_.Clear();
     tree_.Clear();
+    if (minima_ != nullptr) minima_->Clear();
+  }
+
+  void Save(Writer* out) const override { out->PutArray(slots_.members()); }
+
+  bool Load(Reader* in, const std::vector<double>& priorities,
+            const std::vector<bool>& live) override {
+    std::vector<int64_t> slots;
+    if (!GetLiveSlots(in, live, &slots)) return false;
+    std::vector<double> of_slots;
+    of_slots.reserve(slots.size());
+    for (const int64_t slot : slots) {
+      slots_.Insert(slot);
+      of_slots.push_back(priorities[static_cast<size_t>(slot)]);
+    }
+    tree_.Grow(static_cast<int64_t>(priorities.size()));
+    Update(slots.data(), of_slots.data(), size());
+    return true;
   }
 
   Status CheckValid() const override {
     TFA_RETURN_IF_ERROR(slots_.CheckValid());
     TFA_RETURN_IF_ERROR(tree_.CheckValid());
+    double least = kInfinity;
     for (int64_t slot = 0; slot < tree_.capacity(); ++slot) {
-      if (tree_.Get(slot) > 0 && !slots_.Contains(slot)) {
+      if (slots_.Contains(slot)) {
+        least = std::min(least, Minimum(tree_.Get(slot)));
+      } else if (tree_.Get(slot) > 0) {
         return FailedPreconditionError("prioritized: slot " + std::to_string(slot) +
                                        " is not live but has a weight");
       }
     }
-    return OkStatus();
+    if (minima_ == nullptr) return OkStatus();
+    TFA_RETURN_IF_ERROR(minima_->CheckValid());
+    if (minima_->least() == least) return OkStatus();
+    return FailedPreconditionError("prioritized: the least weight is not the least");
   }
 
  private:
   double Weight(double priority) const {
     if (priority == 0) return 0.0;
-    const double weight = alpha_ == 1 ? priority : std::pow(priority, alpha_);
+    const double alpha = options_.alpha;
+    const double weight = alpha == 1 ? priority : std::pow(priority, alpha);
     return std::clamp(weight, kMinWeight, kMaxWeight);
   }
 
-  void SampleByWeight(int64_t n, double total, Random* random, int64_t* slots,
-                      double* probabilities) {
-    scratch_.resize(static_cast<size_t>(n));
-    for (double& target : scratch_) target = random->Uniform01() * total;
-    tree_.Find(scratch_.data(), n, slots);
-    for (int64_t i = 0; i < n; ++i) {
-      probabilities[i] = tree_.Get(slots[i]) / total;
+  // What a live slot's weight counts for among the minima: one that is never drawn
+  // does not count.
+  double Minimum(double weight) const {
+    return weight == 0 && options_.uniform_mix == 0 ? kInfinity : weight;
+  }
+
+  void BuildMinima() {
+    minima_ = std::make_unique<MinTree>(tree_.capacity());
+    for (int64_t rank = 0; rank < size(); ++rank) {
+      const int64_t slot = slots_.At(rank);
+      minima_->Set(slot, Minimum(tree_.Get(slot)));
     }
   }
 
-  void SampleUniformly(int64_t n, Random* random, int64_t* slots,
-                       double* probabilities) const {
-    const int64_t live = size();
-    assert(live > 0);
-    for (int64_t i = 0; i < n; ++i) {
-      const uint64_t rank = random->Below(static_cast<uint64_t>(live));
-      slots[i] = slots_.At(static_cast<int64_t>(rank));
-    }
-    std::fill_n(probabilities, n, 1.0 / static_cast<double>(live));
+  double UniformShare() const { return tree_.total() > 0 ? options_.uniform_mix : 1.0; }
+
+  double Probability(double share, double weight) const {
+    const double uniform = share / static_cast<double>(size());
+    return uniform + (1 - share) * (weight / tree_.total());
   }
 
-  const double alpha_;
+  // The slots of the points past the uniform share; any for the others.
+  void FindByWeight(int64_t n, double share, int64_t* slots) {
+    const double scale = tree_.total() / (1 - share);
+    targets_.resize(static_cast<size_t>(n));
+    std::transform(scratch_.begin(), scratch_.end(), targets_.begin(),
+                   [=](double point) { return std::max(point - share, 0.0) * scale; });
+    tree_.Find(targets_.data(), n, slots);
+  }
+
+  void FindUniformly(int64_t n, double share, int64_t* slots) const {
+    const double scale = static_cast<double>(size()) / share;
+    for (int64_t i = 0; i < n; ++i) {
+      const double point = scratch_[static_cast<size_t>(i)];
+      if (point >= share) continue;
+      const auto rank = static_cast<int64_t>(point * scale);
+      slots[i] = slots_.At(std::min(rank, size() - 1));
+    }
+  }
+
+  void Probabilities(int64_t n, double share, const int64_t* slots,
+                     double* probabilities) const {
+    if (share == 1) {
+      std::fill_n(probabilities, n, 1.0 / static_cast<double>(size()));
+      return;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      probabilities[i] = Probability(share, tree_.Get(slots[i]));
+    }
+  }
+
+  const PrioritizedOptions options_;
   // Of the newest slot: most are inserted at one priority, and a power is slow.
   double inserted_priority_ = 0.0;
   double inserted_weight_ = 0.0;
   SlotSet slots_;
-  SumTree tree_;                 // p^alpha by slot, 0 where not live
-  std::vector<double> scratch_;  // weights or targets of the running call
+  SumTree tree_;                     // p^alpha by slot, 0 where not live
+  std::unique_ptr<MinTree> minima_;  // of those weights, once they were asked for
+  std::vector<double> scratch_;      // weights or points of the running call
+  std::vector<double> targets_;      // of the running draw
 };
 
 }  // namespace
 
-std::unique_ptr<Selector> MakePrioritizedSelector(double alpha) {
-  return std::make_unique<PrioritizedSelector>(alpha);
+std::unique_ptr<Selector> MakePrioritizedSelector(const PrioritizedOptions& options) {
+  return std::make_unique<PrioritizedSelector>(options);
 }
 
 }  // namespace tfa

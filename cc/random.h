@@ -1,6 +1,7 @@
 #ifndef TFAGENTS_CORE_CC_RANDOM_H_
 #define TFAGENTS_CORE_CC_RANDOM_H_
 
+#include <array>
 #include <cstdint>
 
 namespace tfa {
@@ -24,8 +25,13 @@ class Random {
   // Generation in an Interval", 2019). REQUIRES: n > 0.
   uint64_t Below(uint64_t n);
 
+  // All that the numbers to come depend on; never all zeros.
+  using State = std::array<uint64_t, 4>;
+  const State& state() const { return state_; }
+  void set_state(const State& state) { state_ = state; }
+
  private:
-  uint64_t state_[4];
+  State state_;
 };
 
 }  // namespace tfa

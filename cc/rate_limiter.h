@@ -47,6 +47,13 @@ class RateLimiter {
   // Sets all counts to zero.
   void Reset();
 
+  // Goes on from earlier counts; the options stay.
+  void SetCounts(int64_t inserts, int64_t samples, int64_t deletes) {
+    num_inserts_ = inserts;
+    num_samples_ = samples;
+    num_deletes_ = deletes;
+  }
+
   // kInvalidArgument, with the numbers, when a table of `max_size` items, each
   // sampled at most `max_times_sampled` times (0: no bound), can reach a state
   // in which neither `batch_size` items may be sampled nor one item inserted.

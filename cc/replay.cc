@@ -10,6 +10,19 @@
 namespace tfa {
 namespace {
 
+Status CheckNames(const std::vector<TableOptions>& tables) {
+  if (tables.empty()) return InvalidArgumentError("a replay needs at least one table");
+  for (size_t i = 0; i < tables.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (tables[i].name != tables[j].name) continue;
+      return InvalidArgumentError("two tables are named '" + tables[i].name + "'");
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
 StepStore::Options StoreOptions(const ReplayOptions& options) {
   StepStore::Options store;
   store.num_streams = options.num_streams;
@@ -24,35 +37,22 @@ StepStore::Options StoreOptions(const ReplayOptions& options) {
   return store;
 }
 
-Status CheckNames(const std::vector<TableOptions>& tables) {
-  if (tables.empty()) return InvalidArgumentError("a replay needs at least one table");
-  for (size_t i = 0; i < tables.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (tables[i].name != tables[j].name) continue;
-      return InvalidArgumentError("two tables are named '" + tables[i].name + "'");
-    }
-  }
-  return OkStatus();
-}
-
-}  // namespace
-
 StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
   TFA_RETURN_IF_ERROR(CheckNames(options.tables));
   const StepStore::Options store_options = StoreOptions(options);
   StatusOr<std::unique_ptr<StepStore>> store =
-      StepStore::Create(std::move(options.columns), store_options);
+      StepStore::Create(options.columns, store_options);
   if (!store.ok()) return store.status();
-  std::unique_ptr<Replay> replay(new Replay(std::move(*store)));
-  Random seeds(options.seed);
-  for (TableOptions& table_options : options.tables) {
+  std::unique_ptr<Replay> replay(new Replay(std::move(options), std::move(*store)));
+  Random seeds(replay->options_.seed);
+  for (const TableOptions& table_options : replay->options_.tables) {
     StatusOr<std::unique_ptr<Table>> table =
-        Table::Create(std::move(table_options), replay->store_.get(), seeds.Next());
+        Table::Create(table_options, replay->store_.get(), seeds.Next());
     if (!table.ok()) return table.status();
     replay->tables_.push_back(std::move(*table));
   }
   replay->num_items_.resize(replay->tables_.size());
-  replay->last_seen_.resize(static_cast<size_t>(options.num_streams));
+  replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
   return replay;
 }
 
@@ -189,36 +189,38 @@ StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back
   }
 }
 
-Status Replay::Sample(int64_t table, int64_t n, double beta, const SampleArrays& arrays,
-                      void* const* outputs, Deadline deadline) {
+Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
+                      const SampleArrays& arrays, void* const* outputs,
+                      Deadline deadline) {
   if (n < 1) {
     return InvalidArgumentError("batch_size is " + std::to_string(n) +
                                 "; it must be >= 1");
   }
-  if (!std::isfinite(beta) || beta < 0.0) {
-    return InvalidArgumentError("beta is " + std::to_string(beta) +
+  if (!std::isfinite(weights.beta) || weights.beta < 0.0) {
+    return InvalidArgumentError("beta is " + std::to_string(weights.beta) +
                                 "; it must be finite and >= 0");
   }
   std::vector<Window> windows(static_cast<size_t>(n));
   Lock lock(mutex_);
-  Table& source = At(table);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
+    const Table& source = At(table);
     if (source.CanSample(n)) break;
     TFA_RETURN_IF_ERROR(source.CheckBatch(n, 0));
     TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" + source.options().name +
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
   }
-  source.Draw(n, beta, arrays, windows.data());
+  At(table).Draw(n, weights, arrays, windows.data());
   NotifyAll();
+  const std::shared_ptr<StepStore> store = store_;
   lock.unlock();
 
-  for (const View& view : source.options().views) {
-    Gather(*store_, view, windows.data(), n, *outputs++);
+  for (const View& view : table_options(table).views) {
+    Gather(*store, view, windows.data(), n, *outputs++);
   }
   lock.lock();
-  for (const Window& window : windows) store_->Unpin(window);
+  for (const Window& window : windows) store->Unpin(window);
   return OkStatus();
 }
 
@@ -292,6 +294,7 @@ int64_t Replay::bytes_in_use() const {
 }
 
 int64_t Replay::ProjectedBytes(int64_t table) const {
+  const Lock lock(mutex_);
   const TableOptions& options = At(table).options();
   const StepStore::Options& store = store_->options();
   const int64_t rows_per_segment = store_->segment_rows();

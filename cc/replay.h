@@ -9,9 +9,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cc/column.h"
+#include "cc/file.h"
 #include "cc/pattern.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
@@ -33,6 +35,9 @@ struct ReplayOptions {
   uint64_t seed = 0;
 };
 
+// What the patterns and views of the tables ask of the store.
+StepStore::Options StoreOptions(const ReplayOptions& options);
+
 // Stores the steps of K streams once, and draws batches from tables over them.
 //
 // Thread-safe: one mutex guards the store and the tables. It is held for the draw,
@@ -46,10 +51,12 @@ class Replay {
  public:
   static StatusOr<std::unique_ptr<Replay>> Create(ReplayOptions options);
 
-  const std::vector<Column>& columns() const { return store_->columns(); }
-  int64_t num_streams() const { return store_->options().num_streams; }
+  const std::vector<Column>& columns() const { return options_.columns; }
+  int64_t num_streams() const { return static_cast<int64_t>(last_seen_.size()); }
   int64_t num_tables() const { return static_cast<int64_t>(tables_.size()); }
-  const TableOptions& table_options(int64_t table) const { return At(table).options(); }
+  const TableOptions& table_options(int64_t table) const {
+    return options_.tables[static_cast<size_t>(table)];
+  }
 
   // Appends one row to each of `n` streams and makes the items that arise, once
   // every table may take its own; `columns[c]` is column c of all n rows.
@@ -63,8 +70,8 @@ class Replay {
                                Deadline deadline);
 
   // Draws n items and gathers view v of the table into `outputs[v]`.
-  Status Sample(int64_t table, int64_t n, double beta, const SampleArrays& arrays,
-                void* const* outputs, Deadline deadline);
+  Status Sample(int64_t table, int64_t n, const WeightOptions& weights,
+                const SampleArrays& arrays, void* const* outputs, Deadline deadline);
 
   StatusOr<int64_t> UpdatePriorities(int64_t table, const int64_t* keys,
                                      const double* priorities, int64_t n);
@@ -79,6 +86,15 @@ class Replay {
   // Drops all items, histories and open episodes; counts start at zero. The
   // tables' random generators go on.
   Status Reset();
+  // Writes everything as it is at one moment into new files in `directory`, each
+  // flushed to the disk, and says what is in them. The mutex is held to copy what is
+  // not rows; rows are pinned and written without it.
+  StatusOr<std::vector<FileSum>> Save(const std::string& directory);
+  // Replaces everything by what was saved, whose files must be as `files` says. The
+  // options of this replay count, not those of then; kInvalidArgument when the steps
+  // or tables do not fit, kDataLoss when a file is damaged, kIoError.
+  Status Restore(const std::string& directory, const std::vector<FileSum>& files);
+
   // Makes every other call, waiting ones too, fail with kCancelled. Idempotent.
   void Close();
   bool closed() const;
@@ -94,7 +110,8 @@ class Replay {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
-  explicit Replay(std::unique_ptr<StepStore> store) : store_(std::move(store)) {}
+  Replay(ReplayOptions options, std::shared_ptr<StepStore> store)
+      : options_(std::move(options)), store_(std::move(store)) {}
 
   Table& At(int64_t table) const { return *tables_[static_cast<size_t>(table)]; }
   Status CheckOpen() const;
@@ -105,11 +122,13 @@ class Replay {
   Status Await(const std::string& reason, Lock* lock, Deadline deadline);
   void NotifyAll();
 
+  const ReplayOptions options_;
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   int64_t num_waiting_ = 0;
   bool closed_ = false;
-  const std::unique_ptr<StepStore> store_;
+  // Shared with gathers and saves in progress: `Restore` puts another in its place.
+  std::shared_ptr<StepStore> store_;
   std::vector<std::unique_ptr<Table>> tables_;
 
   // Scratch of Append.

@@ -1,9 +1,23 @@
 #include "cc/selector.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <string>
 
 namespace tfa {
+
+bool GetLiveSlots(Reader* in, const std::vector<bool>& live,
+                  std::vector<int64_t>* slots) {
+  *slots = in->GetArray<int64_t>();
+  std::vector<bool> missing = live;
+  for (const int64_t slot : *slots) {
+    const auto index = static_cast<size_t>(slot);
+    if (slot < 0 || index >= missing.size() || !missing[index]) return false;
+    missing[index] = false;
+  }
+  return std::find(missing.begin(), missing.end(), true) == missing.end();
+}
 
 Status ValidatePriorities(const double* priorities, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "cc/random.h"
+#include "cc/serial.h"
 #include "cc/status.h"
 
 namespace tfa {
@@ -30,17 +32,29 @@ class Selector {
   virtual void Update(const int64_t* slots, const double* priorities, int64_t n) = 0;
 
   // Writes n slots and the probability with which each was drawn. Random
-  // selectors draw with replacement; deterministic ones give their one choice n
-  // times, with probability 1, so that a table which removes what it samples
-  // asks for one at a time. REQUIRES: size() > 0.
+  // selectors draw with replacement unless they say otherwise; deterministic ones
+  // give their one choice n times, with probability 1, so that a table which
+  // removes what it samples asks for one at a time. REQUIRES: size() > 0.
   virtual void Sample(int64_t n, Random* random, int64_t* slots,
                       double* probabilities) = 0;
+
+  // The smallest probability with which any live slot may be drawn, those that
+  // never are left out. REQUIRES: size() > 0.
+  virtual double LeastProbability() = 0;
 
   // Number of live slots.
   virtual int64_t size() const = 0;
 
   // Forgets all slots.
   virtual void Clear() = 0;
+
+  // Writes what makes the draws to come the same, but for slots' priorities.
+  virtual void Save(Writer* out) const = 0;
+
+  // Takes up what a selector of the same kind saved, given all slots' priorities and
+  // which of them are live. False when it contradicts those. REQUIRES: size() == 0.
+  virtual bool Load(Reader* in, const std::vector<double>& priorities,
+                    const std::vector<bool>& live) = 0;
 
   // kFailedPrecondition naming the first broken invariant. O(size) and slow:
   // for tests.
@@ -50,14 +64,40 @@ class Selector {
 // Every live slot is equally likely. Insert, Remove and a draw are O(1).
 std::unique_ptr<Selector> MakeUniformSelector();
 
-// A slot of priority p is drawn in proportion to p^alpha, and never when p is 0
-// (Schaul et al. 2016, eq. 1); while every priority is 0, all live slots are
-// equally likely. A power outside [2^-1000, 2^900] counts as the nearer bound.
-// Insert, Remove and a draw are O(log size). REQUIRES: alpha finite and >= 0.
-std::unique_ptr<Selector> MakePrioritizedSelector(double alpha);
+// Every live slot once an epoch, in an order drawn anew for each: a random
+// permutation. A slot inserted meanwhile joins the epoch that runs, at a random
+// place among those still to come. O(1) a call. The probability given is 1 / size,
+// that of a slot at a random moment.
+std::unique_ptr<Selector> MakeWithoutReplacementSelector();
 
-// The slot inserted first; priorities are ignored. O(1) a call.
+struct PrioritizedOptions {
+  double alpha = 1.0;        // finite and >= 0
+  bool stratified = false;   // one draw from each of n equal slices of the mass
+  double uniform_mix = 0.0;  // in [0, 1]: share of the draws that are uniform
+};
+
+// With weights w = p^alpha, and 0 where p is 0 (Schaul et al. 2016, eq. 1), slot i
+// is drawn with probability (1 - mix) w_i / sum_j w_j + mix / size; while every
+// weight is 0, all live slots are equally likely. A power outside
+// [2^-1000, 2^900] counts as the nearer bound. Stratified draws have the same
+// probabilities, each slot's count a smaller variance, and come in order of slices.
+//
+// Insert, Remove and a draw are O(log size). The first LeastProbability is O(size)
+// and makes a tree of minima, which then costs every call a little.
+std::unique_ptr<Selector> MakePrioritizedSelector(const PrioritizedOptions& options);
+
+// The slot inserted first, or last; priorities are ignored. O(1) a call.
 std::unique_ptr<Selector> MakeFifoSelector();
+std::unique_ptr<Selector> MakeLifoSelector();
+
+// The slot of the lowest, or highest, priority; of equal ones that whose insert or
+// update is longest ago. Insert, Remove and an update are O(log size), a draw O(1).
+std::unique_ptr<Selector> MakeMinHeapSelector();
+std::unique_ptr<Selector> MakeMaxHeapSelector();
+
+// Reads an array of slots. False unless it is each live slot once.
+bool GetLiveSlots(Reader* in, const std::vector<bool>& live,
+                  std::vector<int64_t>* slots);
 
 // kInvalidArgument, naming the first offender and its index, unless all n
 // priorities are finite and >= 0.

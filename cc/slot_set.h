@@ -22,8 +22,23 @@ class SlotSet {
            ranks_[Index(slot)] != kAbsent;
   }
 
+  // All members by rank; inserting them in this order makes the same set.
+  const std::vector<int64_t>& members() const { return members_; }
+
   // The member of a rank; ranks change on Remove. REQUIRES: 0 <= rank < size().
   int64_t At(int64_t rank) const { return members_[Index(rank)]; }
+
+  // REQUIRES: Contains(slot).
+  int64_t RankOf(int64_t slot) const { return ranks_[Index(slot)]; }
+
+  // Exchanges the members of two ranks. REQUIRES: both in [0, size()).
+  void Swap(int64_t rank, int64_t other) {
+    const int64_t slot = At(rank);
+    members_[Index(rank)] = At(other);
+    members_[Index(other)] = slot;
+    ranks_[Index(At(rank))] = rank;
+    ranks_[Index(slot)] = other;
+  }
 
   // REQUIRES: slot >= 0 and !Contains(slot).
   void Insert(int64_t slot) {

@@ -19,6 +19,8 @@ enum class StatusCode {
   kDeadlineExceeded,
   kCancelled,
   kFailedPrecondition,
+  kDataLoss,
+  kIoError,
 };
 
 // The outcome of a call: success, or a code with one sentence for the user.
@@ -26,16 +28,19 @@ enum class StatusCode {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(StatusCode code, std::string message)
-      : code_(code), message_(std::move(message)) {}
+  Status(StatusCode code, std::string message, int error_number = 0)
+      : code_(code), message_(std::move(message)), error_number_(error_number) {}
 
   bool ok() const { return code_ == StatusCode::kOk; }
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
+  // The system's errno of a kIoError.
+  int error_number() const { return error_number_; }
 
  private:
   StatusCode code_ = StatusCode::kOk;
   std::string message_;
+  int error_number_ = 0;
 };
 
 inline Status OkStatus() { return Status(); }
@@ -66,6 +71,14 @@ inline Status CancelledError(std::string message) {
 
 inline Status FailedPreconditionError(std::string message) {
   return Status(StatusCode::kFailedPrecondition, std::move(message));
+}
+
+inline Status DataLossError(std::string message) {
+  return Status(StatusCode::kDataLoss, std::move(message));
+}
+
+inline Status IoError(int error_number, std::string message) {
+  return Status(StatusCode::kIoError, std::move(message), error_number);
 }
 
 // Either a value or the error that stands in its place.

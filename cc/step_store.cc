@@ -95,7 +95,7 @@ StepStore::StepStore(std::vector<Column> columns, const Options& options,
 }
 
 StepStore::~StepStore() {
-  for (void* const slab : slabs_) FreeAligned(slab);
+  for (const Slab& slab : slabs_) FreeAligned(slab.memory, slab.bytes);
 }
 
 int64_t StepStore::bytes_in_use() const {
@@ -135,7 +135,7 @@ Status StepStore::AllocateSlab() {
         " bytes of steps (" + std::to_string(bytes_allocated()) +
         " bytes are allocated); lower the tables' max_size");
   }
-  slabs_.push_back(slab);
+  slabs_.push_back({slab, count * segment_bytes_});
   // Those at the start of the slab are used first.
   for (int64_t i = count - 1; i >= 0; --i) {
     const int64_t id = num_segments_ + i;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cc/column.h"
+#include "cc/serial.h"
 #include "cc/status.h"
 
 namespace tfa {
@@ -27,6 +28,18 @@ struct RowFlags {
   int32_t stream = 0;
   bool first = false;
   bool last = false;
+};
+
+// A segment, and how many of its rows have been written.
+struct SegmentRows {
+  int32_t segment = 0;
+  int32_t rows = 0;
+};
+
+// The segments in use at one moment, numbered from 0.
+struct StoreSnapshot {
+  std::vector<SegmentRows> segments;  // by number
+  std::vector<int32_t> numbers;       // by segment; -1 where it is free
 };
 
 // Rows of K streams, stored once and shared by every item that covers them.
@@ -93,6 +106,24 @@ class StepStore {
   // Drops every stream's history and open episode.
   void Reset();
 
+  // Writes everything but the rows and pins the segments in use, whose written rows
+  // stay as they are until `Unpin`.
+  StoreSnapshot Save(Writer* out);
+  void Unpin(const std::vector<SegmentRows>& segments);
+  // A store as it was saved, with rows still to be filled in; segment i of
+  // `*segments`, all pinned, is number i. `options` count, not those of then, but for
+  // segment_rows. kInvalidArgument when the saved store does not fit them, kDataLoss
+  // when it contradicts itself.
+  static StatusOr<std::unique_ptr<StepStore>> Load(std::vector<Column> columns,
+                                                   const Options& options, Reader* in,
+                                                   std::vector<SegmentRows>* segments);
+  // Whether a window's rows, and those before it for stacking, are all in segments
+  // that were loaded.
+  bool Contains(const Window& window, const std::vector<SegmentRows>& segments) const;
+  // A segment's rows of one column; of the one after the last: their steps.
+  uint8_t* ColumnRows(int32_t segment, int64_t column);
+  int64_t ColumnRowBytes(int64_t column) const;
+
   // Moves (segment, offset) `delta` rows along its stream.
   // REQUIRES: the rows between are referenced.
   void Advance(int32_t* segment, int32_t* offset, int64_t delta) const {
@@ -119,6 +150,10 @@ class StepStore {
     int32_t prev = -1;
     int32_t refs = 0;  // of streams and items
     int32_t pins = 0;  // of gathers in progress
+  };
+  struct Slab {  // the memory of several segments
+    void* memory;
+    int64_t bytes;
   };
   struct Stream {
     std::deque<int32_t> segments;  // oldest first; each holds one reference
@@ -147,6 +182,10 @@ class StepStore {
   void StartSegment(Stream* stream);
   void TrimHistory(Stream* stream);
   void Release(int32_t segment);
+  bool LinkSegments(const std::vector<int32_t>& next,
+                    const std::vector<SegmentRows>& segments);
+  bool LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
+                  const std::vector<SegmentRows>& segments);
   template <class Visitor>
   void ForEachSegment(const Window& window, Visitor visit) const;
 
@@ -159,7 +198,7 @@ class StepStore {
   std::vector<int64_t> row_bytes_;
 
   std::array<std::unique_ptr<Header[]>, kMaxBlocks> blocks_;
-  std::vector<void*> slabs_;  // the memory of the segments, several in each
+  std::vector<Slab> slabs_;
   int64_t num_segments_ = 0;
   std::vector<int32_t> free_;
   std::vector<Stream> streams_;

@@ -17,21 +17,36 @@ constexpr int64_t kPrefetchItems = 8;
 std::unique_ptr<Selector> MakeSelector(const SelectorOptions& options) {
   switch (options.kind) {
     case SelectorOptions::Kind::kPrioritized:
-      return MakePrioritizedSelector(options.alpha);
+      return MakePrioritizedSelector(options.prioritized);
     case SelectorOptions::Kind::kFifo:
       return MakeFifoSelector();
+    case SelectorOptions::Kind::kLifo:
+      return MakeLifoSelector();
+    case SelectorOptions::Kind::kMinHeap:
+      return MakeMinHeapSelector();
+    case SelectorOptions::Kind::kMaxHeap:
+      return MakeMaxHeapSelector();
+    case SelectorOptions::Kind::kWithoutReplacement:
+      return MakeWithoutReplacementSelector();
     default:
       return MakeUniformSelector();
   }
 }
 
 Status CheckSelector(const SelectorOptions& options, const std::string& role) {
-  const bool prioritized = options.kind == SelectorOptions::Kind::kPrioritized;
-  if (!prioritized || (std::isfinite(options.alpha) && options.alpha >= 0.0)) {
+  if (options.kind != SelectorOptions::Kind::kPrioritized) return OkStatus();
+  const PrioritizedOptions& prioritized = options.prioritized;
+  if (!(std::isfinite(prioritized.alpha) && prioritized.alpha >= 0.0)) {
+    return InvalidArgumentError(role +
+                                " has alpha = " + std::to_string(prioritized.alpha) +
+                                "; it must be finite and >= 0");
+  }
+  if (prioritized.uniform_mix >= 0.0 && prioritized.uniform_mix <= 1.0) {
     return OkStatus();
   }
-  return InvalidArgumentError(role + " has alpha = " + std::to_string(options.alpha) +
-                              "; it must be finite and >= 0");
+  return InvalidArgumentError(
+      role + " has uniform_mix = " + std::to_string(prioritized.uniform_mix) +
+      "; it must be in [0, 1]");
 }
 
 Status CheckOptions(const TableOptions& options, const StepStore& store) {
@@ -60,15 +75,16 @@ Status CheckOptions(const TableOptions& options, const StepStore& store) {
   return OkStatus();
 }
 
-// w_i = (N P_i)^-beta / max_j w_j (Schaul et al. 2016, section 3.4).
+// w_i = (N P_i)^-beta / max_j w_j (Schaul et al. 2016, section 3.4), where j runs
+// over the batch and what else may have a probability as small as `least`.
 // The largest weight is that of the smallest probability, against which N cancels.
-void ImportanceWeights(double beta, const double* probabilities, int64_t n,
-                       double* weights) {
+void ImportanceWeights(double beta, double least, const double* probabilities,
+                       int64_t n, double* weights) {
   if (beta == 0.0) {
     std::fill(weights, weights + n, 1.0);
     return;
   }
-  const double least = *std::min_element(probabilities, probabilities + n);
+  least = std::min(least, *std::min_element(probabilities, probabilities + n));
   for (int64_t i = 0; i < n; ++i) {
     weights[i] = std::pow(least / probabilities[i], beta);
   }
@@ -175,14 +191,16 @@ int64_t Table::Insert(const Window& window, std::optional<double> priority) {
   remover_->Insert(slot, p);
   draws_left_ += options_.max_times_sampled;
   const int64_t key = Key(slot);
-  if (size() > options_.max_size) {
-    int64_t evicted = 0;
-    double probability = 0.0;
-    remover_->Sample(1, &random_, &evicted, &probability);
-    Remove(evicted);
-  }
+  if (size() > options_.max_size) EvictOne();
   limiter_.Inserted(1);
   return key;
+}
+
+void Table::EvictOne() {
+  int64_t evicted = 0;
+  double probability = 0.0;
+  remover_->Sample(1, &random_, &evicted, &probability);
+  Remove(evicted);
 }
 
 void Table::Remove(int64_t slot) {
@@ -208,7 +226,11 @@ void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* wi
   store_->Pin(taken.window);
 }
 
-void Table::Draw(int64_t n, double beta, const SampleArrays& arrays, Window* windows) {
+void Table::Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
+                 Window* windows) {
+  const bool by_table = weights.normalizer == WeightOptions::Normalizer::kTable &&
+                        weights.beta > 0;  // what is not used is not computed
+  const double least = by_table ? sampler_->LeastProbability() : 1.0;
   if (options_.max_times_sampled == 0) {
     slots_.resize(static_cast<size_t>(n));
     sampler_->Sample(n, &random_, slots_.data(), arrays.probability);
@@ -227,7 +249,7 @@ void Table::Draw(int64_t n, double beta, const SampleArrays& arrays, Window* win
     }
   }
   limiter_.Sampled(n);
-  ImportanceWeights(beta, arrays.probability, n, arrays.weight);
+  ImportanceWeights(weights.beta, least, arrays.probability, n, arrays.weight);
 }
 
 StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* priorities,

@@ -13,6 +13,7 @@
 #include "cc/random.h"
 #include "cc/rate_limiter.h"
 #include "cc/selector.h"
+#include "cc/serial.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/view.h"
@@ -20,9 +21,24 @@
 namespace tfa {
 
 struct SelectorOptions {
-  enum class Kind { kUniform, kPrioritized, kFifo };
+  enum class Kind {  // checkpoints have the numbers
+    kUniform,
+    kPrioritized,
+    kFifo,
+    kLifo,
+    kMinHeap,
+    kMaxHeap,
+    kWithoutReplacement,
+  };
   Kind kind = Kind::kUniform;
-  double alpha = 1.0;  // kPrioritized
+  PrioritizedOptions prioritized = {};  // kPrioritized
+};
+
+// Importance weights (N P_i)^-beta, over the largest in the batch or in the table.
+struct WeightOptions {
+  enum class Normalizer { kBatch, kTable };
+  double beta = 0.0;  // finite and >= 0
+  Normalizer normalizer = Normalizer::kBatch;
 };
 
 struct TableOptions {
@@ -86,10 +102,9 @@ class Table {
   // REQUIRES: a valid priority, a window of rows that are held.
   int64_t Insert(const Window& window, std::optional<double> priority);
 
-  // Draws n items and pins their windows; importance weights are
-  // (N P_i)^-beta / max_j (N P_j)^-beta over the batch.
-  // REQUIRES: CanSample(n), n >= 1, beta >= 0.
-  void Draw(int64_t n, double beta, const SampleArrays& arrays, Window* windows);
+  // Draws n items and pins their windows. REQUIRES: CanSample(n), n >= 1.
+  void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
+            Window* windows);
 
   // Sets priorities by key; of equal keys the last counts. Returns how many keys
   // named a live item; those of items that have gone are counted as stale and
@@ -101,6 +116,19 @@ class Table {
 
   // Removes all items and sets the counts to zero. Old keys stay stale.
   void Reset();
+
+  // Writes the items, naming segments by their numbers in `snapshot`, and all else
+  // that the calls to come depend on.
+  void Save(const StoreSnapshot& snapshot, Writer* out) const;
+  // About as many bytes as that is.
+  int64_t SavedBytes() const { return static_cast<int64_t>(items_.size()) * 64; }
+  // A table as it was saved, over a store that was loaded. `options` count, not those
+  // of then: items that exceed them are removed, a sampler or remover of another kind
+  // starts with the items in the order they came. kDataLoss when what was saved
+  // contradicts itself or the store.
+  static StatusOr<std::unique_ptr<Table>> Load(TableOptions options, StepStore* store,
+                                               const std::vector<SegmentRows>& segments,
+                                               Reader* in);
 
   Status CheckValid() const;
   // Adds one to `refs[s]` for each item that holds segment s.
@@ -128,6 +156,11 @@ class Table {
   void Remove(int64_t slot);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
+  bool LoadItems(const std::vector<SegmentRows>& segments, Reader* in);
+  bool LoadCounts(Reader* in);
+  bool LoadSelector(const SelectorOptions& options, Selector* selector, Reader* in);
+  void EvictOne();
+  void KeepWithinBounds();
 
   const TableOptions options_;
   StepStore* const store_;

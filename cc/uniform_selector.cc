@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "cc/selector.h"
 #include "cc/slot_set.h"
@@ -24,9 +25,21 @@ class UniformSelector : public Selector {
     std::fill_n(probabilities, n, 1.0 / static_cast<double>(live));
   }
 
+  double LeastProbability() override { return 1.0 / static_cast<double>(size()); }
+
   int64_t size() const override { return slots_.size(); }
 
   void Clear() override { slots_.Clear(); }
+
+  void Save(Writer* out) const override { out->PutArray(slots_.members()); }
+
+  bool Load(Reader* in, const std::vector<double>&,
+            const std::vector<bool>& live) override {
+    std::vector<int64_t> slots;
+    if (!GetLiveSlots(in, live, &slots)) return false;
+    for (const int64_t slot : slots) Insert(slot, 0.0);
+    return true;
+  }
 
   Status CheckValid() const override { return slots_.CheckValid(); }
 

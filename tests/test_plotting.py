@@ -182,3 +182,14 @@ def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
 )
 def test_steps_are_written_short(value, text):
     assert plotting._thousands(value) == text
+
+
+def test_a_style_that_another_package_left_behind_changes_nothing(tmp_path):
+    mpl = pytest.importorskip("matplotlib")
+    run = _make_run(tmp_path / "run", _evaluations([(10, 2.0), (20, 3.0)]))
+    plotting.plot_runs([run], tmp_path / "before.png")
+    with mpl.rc_context({"axes.facecolor": "#e5e5e5", "font.size": 20}):
+        plotting.plot_runs([run], tmp_path / "after.png")
+        assert mpl.rcParams["font.size"] == 20
+    pictures = [(tmp_path / f"{name}.png").read_bytes() for name in ("before", "after")]
+    assert pictures[0] == pictures[1]

@@ -55,6 +55,13 @@ class Actor(abc.ABC):
     def update(self) -> None:
         """Fetches newer variables if it is time to; nothing by default."""
 
+    def state(self) -> dict[str, np.ndarray]:
+        """What an actor needs to go on as if never stopped, but for variables."""
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from a `state`."""
+
 
 class Observer(abc.ABC):
     """Makes figures of what passes between an actor and its environments.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dm_env
 import numpy as np
@@ -67,6 +67,9 @@ class EnvironmentLoop:
         self._observers = list(observers)
         self._spec = specs.make_environment_spec(environments[0])
         self._timestep: dm_env.TimeStep | None = None
+        # The actions of each environment's present episode, to return into it.
+        self._actions: list[list[types.NestedArray]] = [[] for _ in environments]
+        self._must_reset = [False] * len(environments)
         self._returns = np.zeros(len(environments))
         self._lengths = np.zeros(len(environments), np.int64)
         self.stopwatch = Stopwatch()
@@ -85,10 +88,7 @@ class EnvironmentLoop:
             action = self._actor.select_action(self._timestep.observation)
         with self.stopwatch.measure("environment"):
             self._timestep = self._stack(
-                [
-                    environment.step(_action_of(action, index))
-                    for index, environment in enumerate(self._environments)
-                ]
+                [self._step_one(k, action) for k in range(len(self._environments))]
             )
         with self.stopwatch.measure("observe"):
             self._actor.observe(action, self._timestep)
@@ -117,6 +117,79 @@ class EnvironmentLoop:
             steps_left -= steps
             episodes.extend(ended)
         return episodes
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What `restore` needs to return into the middle of the present episodes.
+
+        Each environment's episode is kept as its number and its actions so far, and
+        the observation that they led to, to be compared.
+        """
+        if self._timestep is None:
+            return {}
+        state: dict[str, np.ndarray] = {
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+        }
+        for index, environment in enumerate(self._environments):
+            number = np.array(environment.episode_number)
+            state[f"{index}/episode_number"] = number
+            for leaf, values in enumerate(_stack_actions(self._actions[index])):
+                state[f"{index}/actions/{leaf}"] = values
+            for leaf, values in enumerate(tree.flatten(self._timestep.observation)):
+                state[f"{index}/observation/{leaf}"] = values[index]
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> list[int]:
+        """Plays every environment's episode again, up to where `state` was taken.
+
+        An environment that does not get there, because it is not deterministic or
+        cannot play an episode by its number, goes on with a new episode.
+
+        Returns:
+            The indices of such environments.
+        """
+        if not state:
+            return []
+        self._returns[:], self._lengths[:] = state["returns"], state["lengths"]
+        timesteps = []
+        lost = []
+        for index in range(len(self._environments)):
+            timesteps.append(self._replay(index, state))
+            self._must_reset[index] = not _reaches(timesteps[-1], index, state)
+            if self._must_reset[index]:
+                self._returns[index] = self._lengths[index] = 0
+                lost.append(index)
+        self._timestep = self._stack(timesteps)
+        for observer in self._observers:
+            observer.observe_first(self._timestep)
+        return lost
+
+    def _replay(self, index: int, state: Mapping[str, np.ndarray]) -> dm_env.TimeStep:
+        environment = self._environments[index]
+        environment.next_episode_number = int(state[f"{index}/episode_number"]) - 1
+        timestep = environment.reset()
+        leaves: list[np.ndarray] = []
+        while (name := f"{index}/actions/{len(leaves)}") in state:
+            leaves.append(state[name])
+        self._actions[index] = []
+        for values in zip(*leaves, strict=True):
+            action = tree.unflatten_as(self._spec.actions, list(values))
+            self._actions[index].append(action)
+            timestep = environment.step(action)
+        return timestep
+
+    def _step_one(self, index: int, actions: types.NestedArray) -> dm_env.TimeStep:
+        environment = self._environments[index]
+        if self._must_reset[index]:
+            self._must_reset[index] = False
+            timestep = environment.reset()
+        else:
+            action = _action_of(actions, index)
+            timestep = environment.step(action)
+            self._actions[index].append(action)
+        if timestep.first():
+            self._actions[index] = []
+        return timestep
 
     def _begin(self) -> tuple[int, list[types.Episode]]:
         with self.stopwatch.measure("environment"):
@@ -172,6 +245,24 @@ class EnvironmentLoop:
             self._returns[index] = 0
             self._lengths[index] = 0
         return int(stepped.sum()), ended
+
+
+def _stack_actions(actions: Sequence[types.NestedArray]) -> list[np.ndarray]:
+    """The leaves of `actions`, each with time as its first axis."""
+    return [
+        np.stack(leaf)
+        for leaf in zip(*(tree.flatten(action) for action in actions), strict=True)
+    ]
+
+
+def _reaches(
+    timestep: dm_env.TimeStep, index: int, state: Mapping[str, np.ndarray]
+) -> bool:
+    """Whether `timestep` shows the observation that `state` has for `index`."""
+    return all(
+        np.array_equal(values, state[f"{index}/observation/{leaf}"])
+        for leaf, values in enumerate(tree.flatten(timestep.observation))
+    )
 
 
 def _action_of(action: types.NestedArray, index: int) -> types.NestedArray:

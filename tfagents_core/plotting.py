@@ -20,7 +20,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib import axes as mpl_axes
-    from matplotlib import figure as mpl_figure
 
 # Okabe and Ito's palette ("Color Universal Design", 2008), which colour-blind readers
 # can tell apart, without its yellow, too pale for a line on white.
@@ -161,9 +160,8 @@ def plot_runs(run_dirs: Sequence[str | os.PathLike[str]], output: pathlib.Path) 
         OSError: `output` cannot be written.
     """
     curves = aggregate(load_run(run_dir) for run_dir in run_dirs)
-    figure = _draw(curves)
     output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=_DOTS_PER_INCH)
+    _draw(curves, output)
     _write_table(curves, output.with_suffix(".csv"))
 
 
@@ -241,8 +239,8 @@ def _write_table(curves: Iterable[Curve], path: pathlib.Path) -> None:
                 writer.writerow([*group, steps, *cells])
 
 
-def _draw(curves: Sequence[Curve]) -> mpl_figure.Figure:
-    """The picture of `curves`."""
+def _draw(curves: Sequence[Curve], output: pathlib.Path) -> None:
+    """Writes the picture of `curves`."""
     try:
         import matplotlib as mpl
         from matplotlib import figure as mpl_figure
@@ -260,7 +258,9 @@ def _draw(curves: Sequence[Curve]) -> mpl_figure.Figure:
     columns = min(len(environments), _MAX_COLUMNS)
     num_rows = math.ceil(len(environments) / columns)
     width, height = _PANEL_INCHES
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # Other packages, bsuite's plots for one, leave theirs behind.
+        mpl.rcParams.update(_STYLE)
         # A figure without pyplot draws with Agg and leaves no global state behind.
         figure = mpl_figure.Figure(
             figsize=(width * columns, height * num_rows), layout="constrained"
@@ -271,7 +271,7 @@ def _draw(curves: Sequence[Curve]) -> mpl_figure.Figure:
             _draw_panel(axes, shown, colours)
         for axes in list(panels):
             axes.remove()
-    return figure
+        figure.savefig(output, dpi=_DOTS_PER_INCH)
 
 
 def _draw_panel(

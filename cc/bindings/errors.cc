@@ -1,5 +1,7 @@
 #include "cc/bindings/errors.h"
 
+#include <string>
+
 namespace py = pybind11;
 
 namespace tfa {
@@ -7,6 +9,7 @@ namespace {
 
 // Owned by the module, which lives as long as the interpreter.
 PyObject* closed_error = nullptr;
+PyObject* damaged_error = nullptr;
 
 PyObject* ExceptionOf(StatusCode code) {
   switch (code) {
@@ -22,25 +25,39 @@ PyObject* ExceptionOf(StatusCode code) {
       return PyExc_TimeoutError;
     case StatusCode::kCancelled:
       return closed_error;
+    case StatusCode::kDataLoss:
+      return damaged_error;
     default:
       return PyExc_RuntimeError;
   }
+}
+
+PyObject* DefineError(py::module_& module, const std::string& name, const char* doc) {
+  PyObject* const error = PyErr_NewExceptionWithDoc(
+      ("tfagents_core.replay." + name).c_str(), doc, PyExc_RuntimeError, nullptr);
+  if (error == nullptr) throw py::error_already_set();
+  module.attr(name.c_str()) = py::handle(error);
+  return error;
 }
 
 }  // namespace
 
 void ThrowIfError(const Status& status) {
   if (status.ok()) return;
+  if (status.code() == StatusCode::kIoError) {
+    // Python turns the error number into the kind of OSError.
+    const py::tuple args = py::make_tuple(status.error_number(), status.message());
+    PyErr_SetObject(PyExc_OSError, args.ptr());
+    throw py::error_already_set();
+  }
   PyErr_SetString(ExceptionOf(status.code()), status.message().c_str());
   throw py::error_already_set();
 }
 
 void DefineErrors(py::module_& module) {
-  closed_error = PyErr_NewExceptionWithDoc("tfagents_core.replay.ClosedError",
-                                           "The replay has been closed.",
-                                           PyExc_RuntimeError, nullptr);
-  if (closed_error == nullptr) throw py::error_already_set();
-  module.attr("ClosedError") = py::handle(closed_error);
+  closed_error = DefineError(module, "ClosedError", "The replay has been closed.");
+  damaged_error = DefineError(module, "DamagedCheckpointError",
+                              "A checkpoint is not, or no longer, what was written.");
 }
 
 Deadline ToDeadline(std::optional<double> timeout) {

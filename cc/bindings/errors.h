@@ -16,7 +16,7 @@ namespace tfa {
 // Raises the Python exception of a status that is not ok: kInvalidArgument
 // ValueError, kNotFound KeyError, kOutOfRange IndexError, kResourceExhausted
 // MemoryError, kDeadlineExceeded TimeoutError, kCancelled ClosedError,
-// kFailedPrecondition RuntimeError.
+// kFailedPrecondition RuntimeError, kDataLoss DamagedCheckpointError, kIoError OSError.
 void ThrowIfError(const Status& status);
 
 template <class T>
@@ -25,7 +25,7 @@ T ValueOrThrow(StatusOr<T> result) {
   return *std::move(result);
 }
 
-// Adds `ClosedError` to the module.
+// Adds `ClosedError` and `DamagedCheckpointError` to the module.
 void DefineErrors(pybind11::module_& module);
 
 // Seconds from now as a deadline; none waits for ever. ValueError when negative.

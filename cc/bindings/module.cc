@@ -8,4 +8,5 @@ PYBIND11_MODULE(_core, module) {
   tfa::DefineErrors(module);
   tfa::BindOptions(module);
   tfa::BindReplay(module);
+  tfa::BindCheckpoints(module);
 }

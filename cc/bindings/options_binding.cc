@@ -70,12 +70,18 @@ void BindSelectorsAndLimiters(py::module_& module) {
       .value("UNIFORM", SelectorOptions::Kind::kUniform)
       .value("PRIORITIZED", SelectorOptions::Kind::kPrioritized)
       .value("FIFO", SelectorOptions::Kind::kFifo)
+      .value("LIFO", SelectorOptions::Kind::kLifo)
+      .value("MIN_HEAP", SelectorOptions::Kind::kMinHeap)
+      .value("MAX_HEAP", SelectorOptions::Kind::kMaxHeap)
+      .value("WITHOUT_REPLACEMENT", SelectorOptions::Kind::kWithoutReplacement)
       .finalize();
   py::class_<SelectorOptions>(module, "Selector")
-      .def(py::init([](SelectorOptions::Kind kind, double alpha) {
-             return SelectorOptions{kind, alpha};
+      .def(py::init([](SelectorOptions::Kind kind, double alpha, bool stratified,
+                       double uniform_mix) {
+             return SelectorOptions{kind, {alpha, stratified, uniform_mix}};
            }),
-           py::kw_only(), py::arg("kind"), py::arg("alpha") = 1.0);
+           py::kw_only(), py::arg("kind"), py::arg("alpha") = 1.0,
+           py::arg("stratified") = false, py::arg("uniform_mix") = 0.0);
 
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   py::class_<RateLimiterOptions>(module, "RateLimiter")

@@ -157,7 +157,8 @@ void ReplayBinding::SampleInto(size_t table, int64_t batch_size, py::handle out,
 }
 
 py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
-                                std::optional<double> timeout, py::handle out) {
+                                bool by_table, std::optional<double> timeout,
+                                py::handle out) {
   const auto t = static_cast<size_t>(CheckTable(table));
   CheckBatchSize(batch_size);
   const Deadline deadline = ToDeadline(timeout);
@@ -171,8 +172,11 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
     sample = py::reinterpret_borrow<py::tuple>(out);
   }
   const SampleArrays arrays = ToArrays(info);
+  using Normalizer = WeightOptions::Normalizer;
+  const WeightOptions weights = {beta,
+                                 by_table ? Normalizer::kTable : Normalizer::kBatch};
   const auto attempt = [&](Deadline until) {
-    return replay_->Sample(table, batch_size, beta, arrays, data.data(), until);
+    return replay_->Sample(table, batch_size, weights, arrays, data.data(), until);
   };
   ThrowIfError(WaitInterruptibly(deadline, false, attempt));
   return sample;

@@ -33,7 +33,7 @@ class ReplayBinding {
   int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
                      std::optional<double> priority, std::optional<double> timeout);
   // (info arrays, data arrays); `out` is None or such a pair to write into.
-  pybind11::tuple Sample(int64_t table, int64_t batch_size, double beta,
+  pybind11::tuple Sample(int64_t table, int64_t batch_size, double beta, bool by_table,
                          std::optional<double> timeout, pybind11::handle out);
   int64_t UpdatePriorities(int64_t table, pybind11::handle keys,
                            pybind11::handle priorities);
@@ -61,6 +61,10 @@ class ReplayBinding {
 // Adds the option classes, and `Replay`, to the module.
 void BindOptions(pybind11::module_& module);
 void BindReplay(pybind11::module_& module);
+
+// Adds the files of checkpoints, and what saves and restores, to `Replay`.
+// REQUIRES: after BindReplay.
+void BindCheckpoints(pybind11::module_& module);
 
 }  // namespace tfa
 

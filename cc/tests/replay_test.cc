@@ -69,7 +69,7 @@ Status Sample(Replay* replay, Batch* batch, Deadline deadline = kNoWait,
               int64_t table = 0) {
   void* const outputs[] = {batch->x.data()};
   const auto n = static_cast<int64_t>(batch->x.size());
-  return replay->Sample(table, n, 0.0, batch->arrays(), outputs, deadline);
+  return replay->Sample(table, n, {}, batch->arrays(), outputs, deadline);
 }
 
 Deadline Soon() {
@@ -236,7 +236,7 @@ TEST(ReplayTest, TheProjectionHoldsForLongEpisodes) {
 
 TEST(ReplayTest, WritersSamplersAndUpdatersRunAtOnce) {
   TableOptions options = Transitions("t");
-  options.sampler = {SelectorOptions::Kind::kPrioritized, 0.6};
+  options.sampler = {SelectorOptions::Kind::kPrioritized, {0.6}};
   const auto replay = Make({options}, 2);
   ASSERT_TRUE(Append(replay.get(), 0, true, false, kNoWait, 0).ok());
   ASSERT_TRUE(Append(replay.get(), 1, true, false, kNoWait, 1).ok());

@@ -63,7 +63,7 @@ class TableTest : public testing::Test {
   Batch Draw(int64_t n, double beta = 0.0) {
     EXPECT_TRUE(table_->CanSample(n));
     Batch batch(n);
-    table_->Draw(n, beta, batch.arrays(), batch.windows.data());
+    table_->Draw(n, {beta}, batch.arrays(), batch.windows.data());
     for (const Window& window : batch.windows) store_->Unpin(window);
     return batch;
   }
@@ -85,8 +85,8 @@ class TableTest : public testing::Test {
 TableOptions Options(SelectorOptions::Kind sampler, int64_t max_size) {
   TableOptions options;
   options.name = "t";
-  options.sampler = {sampler, 1.0};
-  options.remover = {SelectorOptions::Kind::kFifo, 1.0};
+  options.sampler.kind = sampler;
+  options.remover.kind = SelectorOptions::Kind::kFifo;
   options.max_size = max_size;
   return options;
 }
@@ -228,7 +228,7 @@ TEST_F(TableTest, OptionsThatCannotWorkAreRefused) {
   Make(Options(SelectorOptions::Kind::kUniform, 1));
   EXPECT_TRUE(refused(Options(SelectorOptions::Kind::kUniform, 0)));
   TableOptions options = Options(SelectorOptions::Kind::kPrioritized, 1);
-  options.sampler.alpha = -1.0;
+  options.sampler.prioritized.alpha = -1.0;
   EXPECT_TRUE(refused(options));
   options = Options(SelectorOptions::Kind::kUniform, 9);
   options.rate_limiter.min_size = 10;
@@ -239,8 +239,9 @@ TEST_F(TableTest, OptionsThatCannotWorkAreRefused) {
 }
 
 TEST_F(TableTest, EveryInvariantHoldsAfterEveryRandomOperation) {
-  for (const auto kind :
-       {SelectorOptions::Kind::kUniform, SelectorOptions::Kind::kPrioritized}) {
+  using Kind = SelectorOptions::Kind;
+  for (const Kind kind : {Kind::kUniform, Kind::kPrioritized, Kind::kFifo, Kind::kLifo,
+                          Kind::kMinHeap, Kind::kMaxHeap, Kind::kWithoutReplacement}) {
     TableOptions options = Options(kind, 17);
     options.remover.kind = kind;
     Make(options);

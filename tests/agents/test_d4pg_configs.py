@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from typing import Any
 
@@ -112,5 +113,6 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 def test_every_field_is_documented() -> None:
+    documentation = inspect.getdoc(d4pg.D4PGConfig) or ""
     for field in dataclasses.fields(d4pg.D4PGConfig):
-        assert f"\n        {field.name}: " in (d4pg.D4PGConfig.__doc__ or "")
+        assert f"\n    {field.name}: " in documentation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from typing import Any
 
@@ -119,5 +120,6 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 def test_every_field_is_documented() -> None:
+    documentation = inspect.getdoc(dqn.DQNConfig) or ""
     for field in dataclasses.fields(dqn.DQNConfig):
-        assert f"\n        {field.name}: " in (dqn.DQNConfig.__doc__ or "")
+        assert f"\n    {field.name}: " in documentation

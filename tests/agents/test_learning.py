@@ -12,7 +12,7 @@ from dm_env import specs as dm_specs
 
 from tfagents_core import core, experiments, replay, specs
 from tfagents_core.agents import d4pg, dqn
-from tfagents_core.environments import wrappers
+from tfagents_core.environments import python, wrappers
 
 SMALL_DQN = dqn.DQNConfig(
     layer_sizes=(32,),
@@ -110,7 +110,7 @@ CASES = {
 
 
 def make(environment: type[dm_env.Environment], seed: int) -> dm_env.Environment:
-    return wrappers.SinglePrecision(environment(seed))
+    return wrappers.SinglePrecision(python.DmEnvAdapter(environment(seed), seed=seed))
 
 
 def _run(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import signal
 
 import pytest
 
@@ -169,15 +170,12 @@ def test_a_mistake_in_a_name_gets_one_sentence_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_with_a_run_is_not_written_over(
-    tfagents, started, tmp_path, environment_id
+def test_a_directory_of_another_run_is_the_users_mistake(
+    tfagents, monkeypatch, environment_id
 ):
-    run = _begin_run(tmp_path / "run")
-    before = (run / "config.json").read_text()
-    outcome = tfagents("train", "fake", environment_id, "--run-dir", run)
-    _assert_refused(outcome, "holds a run already")
-    assert started == []
-    assert (run / "config.json").read_text() == before
+    _fail_with(monkeypatch, experiments.DirectoryError("here holds another run."))
+    outcome = tfagents("train", "fake", environment_id)
+    _assert_refused(outcome, "here holds another run.")
 
 
 def test_a_missing_suite_is_the_users_to_install(tfagents, monkeypatch):
@@ -208,15 +206,13 @@ def test_a_failed_run_gets_one_sentence_and_code_1(
     assert err.count("\n") == 1
 
 
-def test_ctrl_c_says_where_the_run_is(tfagents, monkeypatch, environment_id):
-    def run_experiment(config, *, progress):
-        _begin_run(config.run_dir)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(experiments, "run_experiment", run_experiment)
-    code, _, err = tfagents("train", "fake", environment_id, "--run-dir", "here")
-    assert code == 130
-    assert err == "Interrupted: what was written until then is in here.\n"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stopped_by_a_signal_says_how_to_go_on(
+    tfagents, monkeypatch, environment_id, number
+):
+    _fail_with(monkeypatch, experiments.Interrupted(number, "The same command."))
+    code, _, err = tfagents("train", "fake", environment_id)
+    assert (code, err) == (128 + number, "The same command.\n")
 
 
 def test_ctrl_c_before_the_run_began_names_no_directory(

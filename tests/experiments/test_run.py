@@ -107,14 +107,33 @@ def test_evaluation_plays_the_saved_policy(tmp_path: pathlib.Path) -> None:
     assert len(other) == 4
 
 
-def test_a_directory_that_holds_a_run_is_refused_and_left_alone(
-    tmp_path: pathlib.Path,
+def test_a_finished_run_is_left_as_it_is(tmp_path: pathlib.Path) -> None:
+    run_dir = tmp_path / "run"
+    result = experiments.run_experiment(make_config(run_dir))
+    before = {p: p.stat().st_mtime_ns for p in run_dir.rglob("*")}
+    assert experiments.run_experiment(make_config(run_dir)) == result
+    assert before == {p: p.stat().st_mtime_ns for p in run_dir.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 3}, "its seed is 0, not 3"),
+        ({"environment": "gym:Acrobot-v1"}, "its environment is gym:CartPole-v1"),
+        (
+            {"builder": dqn.DQNBuilder(dataclasses.replace(CONFIG, n_step=2))},
+            r"different in n_step \(3, not 2\)",
+        ),
+    ],
+)
+def test_a_directory_that_holds_another_run_is_refused_and_left_alone(
+    tmp_path: pathlib.Path, changes: dict[str, Any], message: str
 ) -> None:
     run_dir = tmp_path / "run"
     experiments.run_experiment(make_config(run_dir))
     before = {p: p.stat().st_mtime_ns for p in run_dir.rglob("*")}
-    with pytest.raises(experiments.RunError, match="already holds a run"):
-        experiments.run_experiment(make_config(run_dir))
+    with pytest.raises(experiments.RunError, match=message):
+        experiments.run_experiment(make_config(run_dir, **changes))
     assert before == {p: p.stat().st_mtime_ns for p in run_dir.rglob("*")}
 
 
@@ -169,14 +188,18 @@ def test_a_loss_that_is_no_number_stops_the_run_with_its_name(
 def test_the_digest_is_that_of_the_saved_variables(tmp_path: pathlib.Path) -> None:
     run_dir = tmp_path / "run"
     result = experiments.run_experiment(make_config(run_dir))
-    (saved,) = (run_dir / "checkpoints").iterdir()
+    (checkpoint,) = (run_dir / "checkpoints").iterdir()
 
     class Saved:
         def __init__(self, value: np.ndarray) -> None:
             self.numpy = lambda: value
 
-    with np.load(saved) as values:
-        state = {name: Saved(values[name]) for name in values.files}
+    with np.load(checkpoint / "state.npz") as values:
+        state = {
+            name.removeprefix("learner/"): Saved(values[name])
+            for name in values.files
+            if name.startswith("learner/")
+        }
     assert checkpointing.digest(state) == result.variables_sha256
 
 

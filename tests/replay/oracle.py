@@ -92,3 +92,64 @@ class Oracle:
         episode.append(row)
         for start, stop in windows(self.pattern, len(episode) - 1, last):
             self.items.append(Item(episode, start, stop))
+
+
+@dataclasses.dataclass
+class TableModel:
+    """The items of one table: what its sampler draws and its remover removes.
+
+    An item is a key with its priority and the times of its insert and last write.
+    """
+
+    sampler: Any
+    remover: Any
+    max_size: int
+    items: dict[int, list[float]] = dataclasses.field(default_factory=dict)
+    clock: int = 0
+    max_priority: float = 1.0
+
+    def insert(self, key: int, priority: float | None) -> None:
+        """Inserts; REQUIRES a remover that leaves no choice when the table is full."""
+        self.clock += 1
+        priority = self.max_priority if priority is None else priority
+        self.max_priority = max(self.max_priority, priority)
+        self.items[key] = [priority, self.clock, self.clock]
+        if len(self.items) > self.max_size:
+            chances = self.probabilities(self.remover)
+            (evicted,) = [key for key, chance in chances.items() if chance == 1]
+            del self.items[evicted]
+
+    def update(self, key: int, priority: float) -> bool:
+        self.clock += 1
+        if key not in self.items:
+            return False
+        self.max_priority = max(self.max_priority, priority)
+        self.items[key][::2] = priority, self.clock
+        return True
+
+    def probabilities(self, selector: Any) -> dict[int, float]:
+        """By key, the probability with which the selector chooses it."""
+        keys = list(self.items)
+        priority, inserted, written = np.array(list(self.items.values())).T
+        orders = {
+            replay.Fifo: [inserted],
+            replay.Lifo: [-inserted],
+            replay.MinHeap: [written, priority],
+            replay.MaxHeap: [written, -priority],
+        }
+        if type(selector) in orders:
+            first = np.lexsort(orders[type(selector)])[0]
+            return {key: float(i == first) for i, key in enumerate(keys)}
+        chances = np.full(len(keys), 1 / len(keys))
+        if isinstance(selector, replay.Prioritized) and priority.any():
+            weights = np.where(priority > 0, priority**selector.alpha, 0)
+            mix = selector.uniform_mix
+            chances = mix * chances + (1 - mix) * weights / weights.sum()
+        return dict(zip(keys, chances.tolist()))
+
+    def weights(self, drawn: list[int], beta: float, normalize: str) -> np.ndarray:
+        """Importance weights of the items drawn."""
+        chances = self.probabilities(self.sampler)
+        among = drawn if normalize == "batch" else [k for k in chances if chances[k]]
+        raw = {key: (len(self.items) * chances[key]) ** -beta for key in among}
+        return np.array([raw[key] for key in drawn]) / max(raw.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import dm_env
@@ -77,3 +77,12 @@ class FeedForwardActor(core.Actor):
         """Fetches newer variables where the actor has a client and it is time to."""
         if self._variable_client is not None:
             self._variable_client.update()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The seed with the number of calls, and the number of steps."""
+        return {"seed": self._seed.copy(), "num_steps": np.array(self._num_steps)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from a `state`."""
+        self._seed[:] = state["seed"]
+        self._num_steps = np.int64(state["num_steps"])

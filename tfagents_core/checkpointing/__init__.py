@@ -1,5 +1,18 @@
 """Runs on disk."""
 
-from tfagents_core.checkpointing.variables import digest, restore_group, save
+from tfagents_core.checkpointing.directory import (
+    is_intact,
+    keep_newest,
+    latest_intact,
+    write,
+)
+from tfagents_core.checkpointing.variables import digest, restore_group
 
-__all__ = ["digest", "restore_group", "save"]
+__all__ = [
+    "digest",
+    "is_intact",
+    "keep_newest",
+    "latest_intact",
+    "restore_group",
+    "write",
+]

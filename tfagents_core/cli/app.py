@@ -82,8 +82,14 @@ def run(argv: Sequence[str] | None) -> int:
             traceback.print_exception(error)
         prefix = "" if isinstance(error, errors.StoppedError) else "Error: "
         click.echo(f"{prefix}{_sentence(error)}", err=True)
-        return error.exit_code if isinstance(error, click.ClickException) else 1
+        return _exit_code(error)
     return code if isinstance(code, int) else 0
+
+
+def _exit_code(error: click.ClickException | OSError) -> int:
+    if isinstance(error, errors.StoppedError):
+        return 128 + error.signal
+    return error.exit_code if isinstance(error, click.ClickException) else 1
 
 
 def _sentence(error: click.ClickException | OSError) -> str:

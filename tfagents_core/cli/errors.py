@@ -17,9 +17,11 @@ class RunFailedError(click.ClickException):
 
 
 class StoppedError(click.ClickException):
-    """A run that the user stopped with Ctrl-C: exit code 130."""
+    """A run stopped by a signal: exit code 128 and the signal's number, as shells do."""
 
-    exit_code = INTERRUPTED
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 @contextlib.contextmanager

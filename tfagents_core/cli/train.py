@@ -99,7 +99,6 @@ def train(
     _check_launcher(launcher, num_actors)
     run_dir = run_dir or default_run_dir(agent, environment, seed=seed)
     _check_names(agent, environment, seed=seed)
-    _check_unused(run_dir)
     config = _make_config(
         agent,
         environment,
@@ -145,14 +144,6 @@ def _check_names(agent: str, environment: str, *, seed: int) -> None:
         environments.make(environment, seed=seed).close()
 
 
-def _check_unused(run_dir: pathlib.Path) -> None:
-    if reports.holds_run(run_dir):
-        raise click.UsageError(
-            f"{run_dir} holds a run already: name another directory with --run-dir, or "
-            "remove that one."
-        )
-
-
 def _make_config(
     agent: str, environment: str, *, settings: Sequence[str], **fields: Any
 ) -> experiments.ExperimentConfig:
@@ -170,24 +161,23 @@ def _make_config(
 
 
 def _run(config: experiments.ExperimentConfig) -> experiments.Result:
-    """Runs the experiment with its progress on the console."""
+    """Runs the experiment, or goes on with it, with its progress on the console."""
     from tfagents_core import experiments, loggers
 
     title = f"{config.agent} on {config.environment}, seed {config.seed}"
+    # Every check of what the user asked for comes before the run is begun; a
+    # ValueError after that is a fault in the code and keeps its traceback.
+    begun = reports.holds_run(config.run_dir)
     try:
         with loggers.make_progress(config.num_actor_steps, title=title) as progress:
             return experiments.run_experiment(config, progress=progress)
+    except experiments.DirectoryError as error:
+        raise click.UsageError(str(error)) from error
     except experiments.RunError as error:
         raise errors.RunFailedError(str(error)) from error
-    except KeyboardInterrupt as error:
-        if not reports.holds_run(config.run_dir):
-            raise
-        raise errors.StoppedError(
-            f"Interrupted: what was written until then is in {config.run_dir}."
-        ) from error
+    except experiments.Interrupted as interruption:
+        raise errors.StoppedError(str(interruption), interruption.signal) from None
     except ValueError as error:
-        # Every check of what the user asked for comes before anything is written
-        # there; a ValueError after that is a fault in the code and keeps its traceback.
-        if reports.holds_run(config.run_dir):
+        if begun or reports.holds_run(config.run_dir):
             raise
         raise click.UsageError(str(error)) from error

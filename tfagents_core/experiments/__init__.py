@@ -1,12 +1,20 @@
 """Runs: configured, trained, evaluated, written down."""
 
-from tfagents_core.experiments.config import ExperimentConfig, RunError
+from tfagents_core.experiments.config import (
+    DirectoryError,
+    ExperimentConfig,
+    Interrupted,
+    RunError,
+)
 from tfagents_core.experiments.evaluation import evaluate
-from tfagents_core.experiments.run import InlineExperiment, Result, run_experiment
+from tfagents_core.experiments.inline import InlineExperiment
+from tfagents_core.experiments.run import Result, run_experiment
 
 __all__ = [
+    "DirectoryError",
     "ExperimentConfig",
     "InlineExperiment",
+    "Interrupted",
     "Result",
     "RunError",
     "evaluate",

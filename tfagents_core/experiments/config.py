@@ -13,7 +13,40 @@ LAUNCHERS = ("inline",)
 
 
 class RunError(RuntimeError):
-    """A run failed, or its directory cannot be used; the message is one sentence."""
+    """A run failed; the message is one sentence."""
+
+
+class DirectoryError(RunError):
+    """A run's directory cannot be used: it is another run's, or not to be had."""
+
+
+class Interrupted(Exception):
+    """A run was stopped by a signal, after a checkpoint.
+
+    Attributes:
+        signal: the signal's number.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+# The fields that a run's `config.json` keeps, and that a resumed run must agree in.
+REPEATED = frozenset(
+    {
+        "agent",
+        "environment",
+        "num_actor_steps",
+        "seed",
+        "envs_per_actor",
+        "eval_every",
+        "eval_episodes",
+        "launcher",
+        "num_actors",
+        "learner_log_every",
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +58,8 @@ class ExperimentConfig:
         environment: the environment's id, such as `"control:cartpole:balance"`.
         builder: the agent, with its hyper-parameters.
         num_actor_steps: environment steps to train for.
-        run_dir: where everything about the run is written; must not hold a run yet.
+        run_dir: where everything about the run is written; if it holds this very run,
+            the run goes on where it was.
         seed: every random choice of the run follows from it.
         envs_per_actor: environments that the actor steps together, K; None, and then
             replaced, for the number the agent is published with.
@@ -35,6 +69,10 @@ class ExperimentConfig:
         launcher: how the parts run; `"inline"` is one thread.
         num_actors: actors beside each other; one if inline.
         learner_log_every: SGD steps from one row about the learner to the next.
+        checkpoint_every: actor steps from one checkpoint to the next; 0 for none by
+            steps. There always is one at the end.
+        checkpoint_every_s: seconds from one checkpoint to the next.
+        num_checkpoints_kept: the newest so many are kept.
         observers: each, given the environments' spec, makes an observer whose figures
             join the rows about training episodes.
 
@@ -54,6 +92,9 @@ class ExperimentConfig:
     launcher: str = "inline"
     num_actors: int = 1
     learner_log_every: int = 500
+    checkpoint_every: int = 0
+    checkpoint_every_s: float = 300.0
+    num_checkpoints_kept: int = 2
     observers: Sequence[Callable[[specs.EnvironmentSpec], core.Observer]] = ()
 
     def __post_init__(self) -> None:
@@ -66,10 +107,12 @@ class ExperimentConfig:
             "eval_episodes",
             "num_actors",
             "learner_log_every",
+            "checkpoint_every_s",
+            "num_checkpoints_kept",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
-        for name in ("seed", "eval_every"):
+        for name in ("seed", "eval_every", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name} must not be negative, and is {getattr(self, name)}."

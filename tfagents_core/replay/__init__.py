@@ -32,8 +32,9 @@ Needs NumPy and dm-tree only.
 """
 
 from tfagents_core.replay import views
-from tfagents_core.replay._core import ClosedError
+from tfagents_core.replay._core import ClosedError, DamagedCheckpointError
 from tfagents_core.replay.buffer import Replay
+from tfagents_core.replay.checkpoint import latest_intact
 from tfagents_core.replay.columns import Column
 from tfagents_core.replay.outputs import (
     SequenceSample,
@@ -43,7 +44,15 @@ from tfagents_core.replay.outputs import (
 )
 from tfagents_core.replay.patterns import Episode, NStep, Sequence
 from tfagents_core.replay.rate_limiters import MinSize, Queue, SampleToInsertRatio
-from tfagents_core.replay.selectors import Fifo, Prioritized, Uniform
+from tfagents_core.replay.selectors import (
+    Fifo,
+    Lifo,
+    MaxHeap,
+    MinHeap,
+    Prioritized,
+    Uniform,
+    WithoutReplacement,
+)
 from tfagents_core.replay.tables import (
     Sample,
     SampleInfo,
@@ -55,8 +64,12 @@ from tfagents_core.replay.tables import (
 __all__ = [
     "ClosedError",
     "Column",
+    "DamagedCheckpointError",
     "Episode",
     "Fifo",
+    "Lifo",
+    "MaxHeap",
+    "MinHeap",
     "MinSize",
     "NStep",
     "Prioritized",
@@ -72,6 +85,8 @@ __all__ = [
     "TableStats",
     "Transition",
     "Uniform",
+    "WithoutReplacement",
+    "latest_intact",
     "n_step_transition",
     "sequence",
     "views",

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, final
 import numpy.typing as npt
 import tree
 
-from tfagents_core.replay import _core, columns, tables, views
+from tfagents_core.replay import _core, checkpoint, columns, tables, views
 
 
 class _Tables(dict[str, tables.TableHandle]):
@@ -182,6 +182,53 @@ class Replay:
     def reset(self) -> None:
         """Drops all items and open episodes; counts start at zero, keys stay stale."""
         self._core.reset()
+
+    def save(self, directory: checkpoint.Path) -> None:
+        """Writes everything, as it is at this moment, into a new directory.
+
+        Steps, items, priorities, selectors, counts, random generators and open episodes:
+        a replay that restores it goes on exactly as this one does. Other threads may
+        go on meanwhile; the lock is held while what is not rows is copied (some 40
+        bytes an item), never while anything is written.
+
+        The directory is there once all of it is on the disk, and not before; until then
+        it is `<directory>.partial`. Saves to one name must not overlap.
+
+        Args:
+          directory: must not exist; its parents are made. `latest_intact` finds the
+            newest of several by the number in its name, such as `replay-000123`.
+
+        Raises:
+          FileExistsError: when there is such a file or directory.
+          OSError: with the path, when the disk is full or fails; then nothing is left
+            at `directory`, and what was written before is untouched.
+          ClosedError: when the replay is closed.
+        """
+        checkpoint.save(self._core, directory)
+
+    def restore(self, directory: checkpoint.Path) -> None:
+        """Replaces everything by what was saved, or raises and changes nothing.
+
+        Steps and names of the tables must be those of then. All other options are this
+        replay's own: rate limiters go on from the saved counts; items beyond `max_size`
+        or `max_times_sampled` are removed; a sampler or remover of another kind takes
+        the items in the order they were inserted; more streams begin empty.
+
+        Keys given out before the restore are those of other items afterwards.
+
+        Args:
+          directory: that `save` wrote.
+
+        Raises:
+          ValueError: naming both, when columns, tables, streams or segment_rows (if
+            given) do not fit, or a pattern or view needs more rows of the open
+            episodes than were kept.
+          FileNotFoundError: when there is no such directory.
+          DamagedCheckpointError: when a file is missing, cut short or changed.
+          OSError: when a file cannot be read.
+          ClosedError: when the replay is closed.
+        """
+        checkpoint.restore(self._core, directory)
 
     def close(self) -> None:
         """Makes all other calls raise `ClosedError`, those that wait at once."""

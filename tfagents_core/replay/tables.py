@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +88,8 @@ class SampleInfo(NamedTuple):
     Attributes:
       key: names the item in `update_priorities` and `delete`, int64 `[B]`.
       probability: with which it was drawn, float64 `[B]`.
-      weight: `(N P_i)^-beta / max_j (N P_j)^-beta` over the batch, float64 `[B]`.
+      weight: `(N P_i)^-beta / max_j (N P_j)^-beta`, the maximum over the batch or
+        over the table, float64 `[B]`.
       priority: before the exponent, float64 `[B]`.
       times_sampled: this time included, int32 `[B]`.
       age: items inserted since this one, int64 `[B]`.
@@ -184,6 +185,7 @@ class TableHandle:
         batch_size: int,
         *,
         beta: float = 0.0,
+        normalize: Literal["batch", "table"] = "batch",
         timeout: float | None = None,
         out: Sample | None = None,
     ) -> Sample:
@@ -195,6 +197,10 @@ class TableHandle:
         Args:
           batch_size: B >= 1.
           beta: exponent of the importance weights, >= 0; 0 gives weights of 1.
+          normalize: divides the weights by the largest of this "batch", or by the
+            largest that any item of the "table" would have (1 is then rare, and a
+            weight does not depend on what else was drawn). The first "table" with a
+            prioritized sampler makes a tree of minima, which then is kept up.
           timeout: seconds to wait at most; None for ever, 0 not at all.
           out: arrays to write into, of the shapes and dtypes that a sample has:
             an earlier sample, or the caller's own writable C-contiguous ones.
@@ -209,11 +215,18 @@ class TableHandle:
             argument or an array of `out` does not fit.
           ClosedError: when the replay is closed, also while waiting.
         """
+        if normalize not in ("batch", "table"):
+            raise ValueError(
+                f"normalize is {normalize!r}; it must be 'batch' or 'table'"
+            )
+        by_table = normalize == "table"
         if out is not None:
             arrays = (tuple(out.info), self._flatten(out.data))
-            self._core.sample(self._index, batch_size, beta, timeout, arrays)
+            self._core.sample(self._index, batch_size, beta, by_table, timeout, arrays)
             return out
-        info, data = self._core.sample(self._index, batch_size, beta, timeout, None)
+        info, data = self._core.sample(
+            self._index, batch_size, beta, by_table, timeout, None
+        )
         return Sample(SampleInfo(*info), self._unflatten(data))
 
     def update_priorities(self, keys: npt.ArrayLike, priorities: npt.ArrayLike) -> int:

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "cc/selector.h"
@@ -8,9 +9,12 @@
 namespace tfa {
 namespace {
 
-// A doubly linked list threaded through arrays indexed by slot.
-class FifoSelector : public Selector {
+// A doubly linked list, in the order of insertion, threaded through an array
+// indexed by slot; gives one of its ends.
+class OrderSelector : public Selector {
  public:
+  explicit OrderSelector(bool newest_first) : newest_first_(newest_first) {}
+
   void Insert(int64_t slot, double) override {
     assert(slot >= 0);
     if (Index(slot) >= links_.size()) links_.resize(Index(slot) + 1);
@@ -32,9 +36,11 @@ class FifoSelector : public Selector {
 
   void Sample(int64_t n, Random*, int64_t* slots, double* probabilities) override {
     assert(size_ > 0);
-    std::fill_n(slots, n, oldest_);
+    std::fill_n(slots, n, newest_first_ ? newest_ : oldest_);
     std::fill_n(probabilities, n, 1.0);
   }
+
+  double LeastProbability() override { return 1.0; }
 
   int64_t size() const override { return size_; }
 
@@ -45,19 +51,34 @@ class FifoSelector : public Selector {
     size_ = 0;
   }
 
+  void Save(Writer* out) const override {
+    int64_t slot = oldest_;
+    out->PutArrayOf<int64_t>(size_, [this, &slot](int64_t) {
+      return std::exchange(slot, links_[Index(slot)].newer);
+    });
+  }
+
+  bool Load(Reader* in, const std::vector<double>&,
+            const std::vector<bool>& live) override {
+    std::vector<int64_t> slots;
+    if (!GetLiveSlots(in, live, &slots)) return false;
+    for (const int64_t slot : slots) Insert(slot, 0.0);
+    return true;
+  }
+
   Status CheckValid() const override {
     int64_t count = 0;
     int64_t older = kNone;
     for (int64_t slot = oldest_; slot != kNone && count <= size_; ++count) {
       const Link& link = links_[Index(slot)];
       if (link.older != older) {
-        return FailedPreconditionError("fifo: a link back is wrong");
+        return FailedPreconditionError("order: a link back is wrong");
       }
       older = slot;
       slot = link.newer;
     }
     if (count != size_ || older != newest_) {
-      return FailedPreconditionError("fifo: the list does not hold every slot");
+      return FailedPreconditionError("order: the list does not hold every slot");
     }
     return OkStatus();
   }
@@ -72,6 +93,7 @@ class FifoSelector : public Selector {
 
   static size_t Index(int64_t slot) { return static_cast<size_t>(slot); }
 
+  const bool newest_first_;
   std::vector<Link> links_;  // by slot; of live slots only
   int64_t oldest_ = kNone;
   int64_t newest_ = kNone;
@@ -81,7 +103,11 @@ class FifoSelector : public Selector {
 }  // namespace
 
 std::unique_ptr<Selector> MakeFifoSelector() {
-  return std::make_unique<FifoSelector>();
+  return std::make_unique<OrderSelector>(false);
+}
+
+std::unique_ptr<Selector> MakeLifoSelector() {
+  return std::make_unique<OrderSelector>(true);
 }
 
 }  // namespace tfa

@@ -1,0 +1,56 @@
+#include <pybind11/stl.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cc/bindings/errors.h"
+#include "cc/bindings/replay_binding.h"
+#include "cc/file.h"
+
+namespace py = pybind11;
+
+namespace tfa {
+namespace {
+
+std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory) {
+  return ValueOrThrow([&] {
+    const py::gil_scoped_release release;
+    return self.replay().Save(directory);
+  }());
+}
+
+void Restore(ReplayBinding& self, const std::string& directory,
+             const std::vector<FileSum>& files) {
+  ThrowIfError([&] {
+    const py::gil_scoped_release release;
+    return self.replay().Restore(directory, files);
+  }());
+}
+
+void Verify(const std::string& directory, const FileSum& expected) {
+  ThrowIfError([&] {
+    const py::gil_scoped_release release;
+    return VerifyFile(directory, expected);
+  }());
+}
+
+}  // namespace
+
+void BindCheckpoints(py::module_& module) {
+  py::class_<FileSum>(module, "FileSum")
+      .def(py::init([](std::string name, int64_t bytes, uint32_t crc32c) {
+             return FileSum{std::move(name), bytes, crc32c};
+           }),
+           py::arg("name"), py::arg("bytes"), py::arg("crc32c"))
+      .def_readonly("name", &FileSum::name)
+      .def_readonly("bytes", &FileSum::bytes)
+      .def_readonly("crc32c", &FileSum::crc32c);
+  module.def("verify_file", &Verify, py::arg("directory"), py::arg("expected"));
+
+  py::reinterpret_borrow<py::class_<ReplayBinding>>(module.attr("Replay"))
+      .def("save", &Save)
+      .def("restore", &Restore);
+}
+
+}  // namespace tfa

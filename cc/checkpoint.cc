@@ -1,0 +1,199 @@
+// Checkpoints of a replay: what is in their files.
+//
+// state.bin: magic, version, the store (step_store_checkpoint.cc), then each table's
+// name and block (table_checkpoint.cc). column-<c>.bin: of each segment in turn the
+// written rows of column c; episode_step.bin: the rows' index within their episode,
+// uint32. All little-endian.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "cc/replay.h"
+#include "cc/serial.h"
+
+namespace tfa {
+namespace {
+
+constexpr uint64_t kMagic = 0x59414c5045524154;  // "TAREPLAY"
+constexpr uint32_t kVersion = 1;
+constexpr char kState[] = "state.bin";
+
+std::string ColumnFile(int64_t column, int64_t num_columns) {
+  if (column == num_columns) return "episode_step.bin";
+  return "column-" + std::to_string(column) + ".bin";
+}
+
+StatusOr<FileSum> WriteColumn(const std::string& directory,
+                              const std::vector<SegmentRows>& segments, int64_t column,
+                              StepStore* store) {
+  const auto num_columns = static_cast<int64_t>(store->columns().size());
+  const int64_t row_bytes = store->ColumnRowBytes(column);
+  FileWriter file(directory, ColumnFile(column, num_columns));
+  TFA_RETURN_IF_ERROR(file.Open());
+  for (const SegmentRows& each : segments) {
+    const uint8_t* const rows = store->ColumnRows(each.segment, column);
+    TFA_RETURN_IF_ERROR(file.Append(rows, each.rows * row_bytes));
+  }
+  return file.Finish();
+}
+
+Status WriteFiles(const std::string& directory, const Writer& state,
+                  const std::vector<SegmentRows>& segments, StepStore* store,
+                  std::vector<FileSum>* sums) {
+  FileWriter file(directory, kState);
+  TFA_RETURN_IF_ERROR(file.Open());
+  TFA_RETURN_IF_ERROR(file.Append(state.data(), state.size()));
+  StatusOr<FileSum> sum = file.Finish();
+  if (!sum.ok()) return sum.status();
+  sums->push_back(*sum);
+  const auto num_columns = static_cast<int64_t>(store->columns().size());
+  for (int64_t c = 0; c <= num_columns; ++c) {
+    StatusOr<FileSum> column = WriteColumn(directory, segments, c, store);
+    if (!column.ok()) return column.status();
+    sums->push_back(*column);
+  }
+  return OkStatus();
+}
+
+StatusOr<FileSum> Find(const std::vector<FileSum>& files, const std::string& name) {
+  const auto found =
+      std::find_if(files.begin(), files.end(),
+                   [&name](const FileSum& each) { return each.name == name; });
+  if (found != files.end()) return *found;
+  return DataLossError("the checkpoint's manifest does not name " + name);
+}
+
+Status ReadState(const std::string& directory, const std::vector<FileSum>& files,
+                 std::vector<uint8_t>* state) {
+  const StatusOr<FileSum> sum = Find(files, kState);
+  if (!sum.ok()) return sum.status();
+  FileReader file(directory, *sum);
+  TFA_RETURN_IF_ERROR(file.Open());
+  state->resize(static_cast<size_t>(sum->bytes));
+  TFA_RETURN_IF_ERROR(file.Read(state->data(), sum->bytes));
+  return file.Finish();
+}
+
+Status ReadColumn(const std::string& directory, const std::vector<FileSum>& files,
+                  const std::vector<SegmentRows>& segments, int64_t column,
+                  StepStore* store) {
+  const auto num_columns = static_cast<int64_t>(store->columns().size());
+  const StatusOr<FileSum> sum = Find(files, ColumnFile(column, num_columns));
+  if (!sum.ok()) return sum.status();
+  FileReader file(directory, *sum);
+  TFA_RETURN_IF_ERROR(file.Open());
+  const int64_t row_bytes = store->ColumnRowBytes(column);
+  for (const SegmentRows& each : segments) {
+    uint8_t* const rows = store->ColumnRows(each.segment, column);
+    TFA_RETURN_IF_ERROR(file.Read(rows, each.rows * row_bytes));
+  }
+  return file.Finish();
+}
+
+std::string Names(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "'" : ", '") + name + "'";
+  }
+  return text;
+}
+
+// The tables' blocks, in the order of `options`.
+Status FindTables(const std::vector<TableOptions>& options, Reader* in,
+                  std::vector<Reader>* blocks) {
+  std::vector<std::string> saved;
+  std::vector<std::string> named;
+  std::vector<Reader> found;
+  for (auto n = in->Get<int64_t>(); n > 0 && in->ok(); --n) {
+    saved.push_back(in->GetString());
+    found.push_back(in->GetBlock());
+  }
+  if (!in->done()) return DataLossError("the checkpoint's tables are cut short");
+  for (const TableOptions& each : options) {
+    named.push_back(each.name);
+    const auto at = std::find(saved.begin(), saved.end(), each.name) - saved.begin();
+    if (static_cast<size_t>(at) < saved.size()) {
+      blocks->push_back(found[static_cast<size_t>(at)]);
+    }
+  }
+  if (blocks->size() == named.size() && named.size() == saved.size()) return OkStatus();
+  return InvalidArgumentError("the checkpoint's tables are " + Names(saved) +
+                              "; this replay's are " + Names(named));
+}
+
+}  // namespace
+
+StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory) {
+  Lock lock(mutex_);
+  int64_t bytes = store_->bytes_allocated() / store_->segment_bytes() * 16;
+  for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
+  lock.unlock();
+  Writer state;
+  state.Reserve(bytes);
+  state.Put(kMagic);
+  state.Put(kVersion);
+
+  lock.lock();
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  const std::shared_ptr<StepStore> store = store_;
+  const StoreSnapshot snapshot = store->Save(&state);
+  state.Put(num_tables());
+  for (const std::unique_ptr<Table>& table : tables_) {
+    state.PutString(table->options().name);
+    const int64_t block = state.BeginBlock();
+    table->Save(snapshot, &state);
+    state.EndBlock(block);
+  }
+  lock.unlock();
+
+  std::vector<FileSum> sums;
+  Status status = WriteFiles(directory, state, snapshot.segments, store.get(), &sums);
+  lock.lock();
+  store->Unpin(snapshot.segments);
+  if (!status.ok()) return status;
+  return sums;
+}
+
+Status Replay::Restore(const std::string& directory,
+                       const std::vector<FileSum>& files) {
+  std::vector<uint8_t> state;
+  TFA_RETURN_IF_ERROR(ReadState(directory, files, &state));
+  Reader in(state.data(), static_cast<int64_t>(state.size()));
+  const bool ours = in.Get<uint64_t>() == kMagic;
+  const auto version = in.Get<uint32_t>();
+  if (!ours || version != kVersion) {
+    return InvalidArgumentError("'" + directory + "' is " +
+                                (ours ? "of version " + std::to_string(version)
+                                      : std::string("not a checkpoint of a replay")) +
+                                "; this release reads version " +
+                                std::to_string(kVersion));
+  }
+  std::vector<SegmentRows> segments;
+  StatusOr<std::unique_ptr<StepStore>> loaded =
+      StepStore::Load(options_.columns, StoreOptions(options_), &in, &segments);
+  if (!loaded.ok()) return loaded.status();
+  std::shared_ptr<StepStore> store = std::move(*loaded);
+  std::vector<Reader> blocks;
+  TFA_RETURN_IF_ERROR(FindTables(options_.tables, &in, &blocks));
+  const auto num_columns = static_cast<int64_t>(columns().size());
+  for (int64_t c = 0; c <= num_columns; ++c) {
+    TFA_RETURN_IF_ERROR(ReadColumn(directory, files, segments, c, store.get()));
+  }
+  std::vector<std::unique_ptr<Table>> tables;
+  for (size_t t = 0; t < blocks.size(); ++t) {
+    StatusOr<std::unique_ptr<Table>> table =
+        Table::Load(options_.tables[t], store.get(), segments, &blocks[t]);
+    if (!table.ok()) return table.status();
+    tables.push_back(std::move(*table));
+  }
+  store->Unpin(segments);
+
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  store_.swap(store);
+  tables_.swap(tables);
+  NotifyAll();
+  return OkStatus();
+}
+
+}  // namespace tfa

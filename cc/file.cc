@@ -1,0 +1,146 @@
+#include "cc/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "cc/crc32c.h"
+
+namespace tfa {
+namespace {
+
+// Large enough for the disk, small enough for the second-level cache, where the
+// checksum finds the bytes again.
+constexpr int64_t kBufferBytes = 512 * 1024;
+constexpr mode_t kMode = 0644;
+
+Status SystemError(const char* action, const std::string& path) {
+  const int error = errno;
+  return IoError(error, std::string("cannot ") + action + " '" + path +
+                            "': " + std::generic_category().message(error));
+}
+
+}  // namespace
+
+FileWriter::FileWriter(const std::string& directory, const std::string& name)
+    : path_(directory + "/" + name) {
+  sum_.name = name;
+  buffer_.reserve(static_cast<size_t>(kBufferBytes));
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Status FileWriter::Error(const char* action) const {
+  return SystemError(action, path_);
+}
+
+Status FileWriter::Open() {
+  fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+  return fd_ < 0 ? Error("create") : OkStatus();
+}
+
+Status FileWriter::Append(const void* data, int64_t n) {
+  const auto* at = static_cast<const uint8_t*>(data);
+  if (static_cast<int64_t>(buffer_.size()) + n > kBufferBytes) {
+    TFA_RETURN_IF_ERROR(Flush());
+  }
+  if (n >= kBufferBytes) return WriteOut(at, n);
+  buffer_.insert(buffer_.end(), at, at + n);
+  return OkStatus();
+}
+
+Status FileWriter::Flush() {
+  TFA_RETURN_IF_ERROR(WriteOut(buffer_.data(), static_cast<int64_t>(buffer_.size())));
+  buffer_.clear();
+  return OkStatus();
+}
+
+Status FileWriter::WriteOut(const uint8_t* data, int64_t n) {
+  sum_.crc32c = Crc32c(sum_.crc32c, data, n);
+  sum_.bytes += n;
+  while (n > 0) {
+    const ssize_t written = write(fd_, data, static_cast<size_t>(n));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Error("write");
+    data += written;
+    n -= written;
+  }
+  return OkStatus();
+}
+
+StatusOr<FileSum> FileWriter::Finish() {
+  TFA_RETURN_IF_ERROR(Flush());
+  if (fsync(fd_) != 0) return Error("flush");
+  const int fd = fd_;
+  fd_ = -1;
+  if (close(fd) != 0) return Error("close");
+  return sum_;
+}
+
+FileReader::FileReader(const std::string& directory, const FileSum& expected)
+    : path_(directory + "/" + expected.name),
+      expected_(expected),
+      left_(expected.bytes) {}
+
+FileReader::~FileReader() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Status FileReader::Damaged(const std::string& what) const {
+  return DataLossError("'" + path_ + "' is damaged: " + what +
+                       "; restore an earlier checkpoint");
+}
+
+Status FileReader::Open() {
+  fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0 && errno == ENOENT) return Damaged("it is missing");
+  if (fd_ < 0) return SystemError("open", path_);
+  struct stat info {};
+  if (fstat(fd_, &info) != 0) return SystemError("read", path_);
+  if (info.st_size == expected_.bytes) return OkStatus();
+  return Damaged("it has " + std::to_string(info.st_size) + " bytes, not the " +
+                 std::to_string(expected_.bytes) + " that were written");
+}
+
+Status FileReader::Read(void* data, int64_t n) {
+  if (n > left_) return Damaged("it ends early");
+  auto* at = static_cast<uint8_t*>(data);
+  left_ -= n;
+  while (n > 0) {
+    const ssize_t got = read(fd_, at, static_cast<size_t>(n));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EIO) return Damaged("the disk cannot read it");
+    if (got < 0) return SystemError("read", path_);
+    if (got == 0) return Damaged("it ends early");
+    crc32c_ = Crc32c(crc32c_, at, got);
+    at += got;
+    n -= got;
+  }
+  return OkStatus();
+}
+
+Status FileReader::Finish() {
+  if (left_ != 0) return Damaged("it is longer than its contents");
+  if (crc32c_ != expected_.crc32c) return Damaged("its checksum does not match");
+  return OkStatus();
+}
+
+Status VerifyFile(const std::string& directory, const FileSum& expected) {
+  FileReader reader(directory, expected);
+  TFA_RETURN_IF_ERROR(reader.Open());
+  std::vector<uint8_t> buffer(static_cast<size_t>(kBufferBytes));
+  while (reader.bytes_left() > 0) {
+    const int64_t n = std::min(reader.bytes_left(), kBufferBytes);
+    TFA_RETURN_IF_ERROR(reader.Read(buffer.data(), n));
+  }
+  return reader.Finish();
+}
+
+}  // namespace tfa

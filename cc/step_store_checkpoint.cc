@@ -1,0 +1,234 @@
+// The store in a checkpoint: everything but the rows themselves.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "cc/step_store.h"
+
+namespace tfa {
+namespace {
+
+std::string Describe(const std::vector<Column>& columns) {
+  std::string text;
+  for (const Column& column : columns) {
+    if (!text.empty()) text += ", ";
+    text += column.name + " " + DTypeName(column.dtype) + ShapeString(column.shape);
+  }
+  return text;
+}
+
+void PutColumns(const std::vector<Column>& columns, Writer* out) {
+  out->Put(static_cast<int64_t>(columns.size()));
+  for (const Column& column : columns) {
+    out->PutString(column.name);
+    out->Put(static_cast<int32_t>(column.dtype));
+    out->PutArray(column.shape);
+  }
+}
+
+std::vector<Column> GetColumns(Reader* in) {
+  std::vector<Column> columns;
+  const auto n = in->Get<int64_t>();
+  for (int64_t i = 0; i < n && in->ok(); ++i) {
+    Column& column = columns.emplace_back();
+    column.name = in->GetString();
+    const auto dtype = in->Get<int32_t>();
+    const bool known = 0 <= dtype && dtype <= static_cast<int32_t>(DType::kFloat64);
+    column.dtype = known ? static_cast<DType>(dtype) : DType::kBool;
+    column.shape = in->GetArray<int64_t>();
+  }
+  return columns;
+}
+
+Status CheckFit(const std::vector<Column>& columns, const StepStore::Options& options,
+                const std::vector<Column>& saved, const StepStore::Options& was) {
+  if (Describe(columns) != Describe(saved)) {
+    return InvalidArgumentError("the checkpoint's columns are " + Describe(saved) +
+                                "; this replay's are " + Describe(columns));
+  }
+  if (options.segment_rows != 0 && options.segment_rows != was.segment_rows) {
+    return InvalidArgumentError(
+        "the checkpoint has segment_rows = " + std::to_string(was.segment_rows) +
+        ", this replay " + std::to_string(options.segment_rows) +
+        "; give the same, or 0 to take the checkpoint's");
+  }
+  if (options.num_streams < was.num_streams) {
+    return InvalidArgumentError(
+        "the checkpoint has " + std::to_string(was.num_streams) +
+        " streams, this replay " + std::to_string(options.num_streams) +
+        "; give num_streams at least as many");
+  }
+  const int64_t needed = options.history_rows + options.stack_rows;
+  const int64_t kept = was.history_rows + was.stack_rows;
+  if (options.stack_rows > was.stack_rows || needed > kept) {
+    return InvalidArgumentError(
+        "the patterns, views and history of this replay need the newest " +
+        std::to_string(needed) + " rows of a stream, " +
+        std::to_string(options.stack_rows) +
+        " of them for stacking; the checkpoint kept " + std::to_string(kept) + " and " +
+        std::to_string(was.stack_rows));
+  }
+  return OkStatus();
+}
+
+Status Contradiction() {
+  return DataLossError("the checkpoint contradicts itself about its steps");
+}
+
+}  // namespace
+
+uint8_t* StepStore::ColumnRows(int32_t segment, int64_t column) {
+  const bool is_steps = column == static_cast<int64_t>(columns_.size());
+  return header(segment).data +
+         (is_steps ? steps_offset_ : column_offsets_[Index(column)]);
+}
+
+int64_t StepStore::ColumnRowBytes(int64_t column) const {
+  const bool is_steps = column == static_cast<int64_t>(columns_.size());
+  return is_steps ? static_cast<int64_t>(sizeof(uint32_t)) : row_bytes_[Index(column)];
+}
+
+StoreSnapshot StepStore::Save(Writer* out) {
+  StoreSnapshot snapshot;
+  snapshot.numbers.resize(Index(num_segments_), -1);
+  for (int32_t s = 0; s < num_segments_; ++s) {
+    if (header(s).refs == 0) continue;
+    ++header(s).pins;
+    snapshot.numbers[Index(s)] = static_cast<int32_t>(snapshot.segments.size());
+    snapshot.segments.push_back({s, static_cast<int32_t>(segment_rows_)});
+  }
+  const auto number = [&snapshot](int32_t s) { return snapshot.numbers[Index(s)]; };
+  for (const Stream& stream : streams_) {
+    if (stream.segments.empty()) continue;
+    snapshot.segments[Index(number(stream.segments.back()))].rows =
+        static_cast<int32_t>(stream.rows_in_last);
+  }
+  PutColumns(columns_, out);
+  for (const int64_t option : {segment_rows_, options_.num_streams,
+                               options_.history_rows, options_.stack_rows}) {
+    out->Put(option);
+  }
+  const auto n = static_cast<int64_t>(snapshot.segments.size());
+  out->PutArrayOf<int32_t>(n,
+                           [&](int64_t i) { return snapshot.segments[Index(i)].rows; });
+  // A link counts where both ends agree: others lead to where a freed segment was.
+  out->PutArrayOf<int32_t>(n, [&](int64_t i) {
+    const int32_t s = snapshot.segments[Index(i)].segment;
+    const int32_t next = header(s).next;
+    return next >= 0 && header(next).prev == s ? number(next) : -1;
+  });
+  for (const Stream& stream : streams_) {
+    out->Put(stream.rows_in_last);
+    out->Put(stream.next_step);
+    out->Put(static_cast<uint8_t>(stream.open));
+    out->PutArrayOf<int32_t>(
+        static_cast<int64_t>(stream.segments.size()),
+        [&](int64_t i) { return number(stream.segments[Index(i)]); });
+  }
+  return snapshot;
+}
+
+void StepStore::Unpin(const std::vector<SegmentRows>& segments) {
+  for (const SegmentRows& each : segments) {
+    --header(each.segment).pins;
+    Release(each.segment);
+  }
+}
+
+StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
+    std::vector<Column> columns, const Options& options, Reader* in,
+    std::vector<SegmentRows>* segments) {
+  const std::vector<Column> saved = GetColumns(in);
+  Options was;
+  was.segment_rows = in->Get<int64_t>();
+  was.num_streams = in->Get<int64_t>();
+  was.history_rows = in->Get<int64_t>();
+  was.stack_rows = in->Get<int64_t>();
+  if (!in->ok()) return Contradiction();
+  TFA_RETURN_IF_ERROR(CheckFit(columns, options, saved, was));
+  Options adopted = options;
+  adopted.segment_rows = was.segment_rows;
+  StatusOr<std::unique_ptr<StepStore>> store = Create(std::move(columns), adopted);
+  if (!store.ok()) return store.status();
+
+  const std::vector<int32_t> rows = in->GetArray<int32_t>();
+  const std::vector<int32_t> next = in->GetArray<int32_t>();
+  if (!in->ok() || next.size() != rows.size()) return Contradiction();
+  for (const int32_t written : rows) {
+    TFA_RETURN_IF_ERROR((*store)->Reserve(1));
+    const int32_t id = (*store)->free_.back();
+    (*store)->free_.pop_back();
+    (*store)->header(id).pins = 1;
+    segments->push_back({id, written});
+  }
+  bool good = (*store)->LinkSegments(next, *segments);
+  std::vector<bool> taken(segments->size());
+  for (int64_t i = 0; i < was.num_streams && good; ++i) {
+    Stream* const stream = &(*store)->streams_[Index(i)];
+    good = (*store)->LoadStream(in, stream, &taken, *segments);
+  }
+  if (!good) return Contradiction();
+  return store;
+}
+
+bool StepStore::LinkSegments(const std::vector<int32_t>& next,
+                             const std::vector<SegmentRows>& segments) {
+  const auto n = static_cast<int32_t>(segments.size());
+  for (int32_t s = 0; s < n; ++s) {
+    const SegmentRows& each = segments[Index(s)];
+    const int32_t to = next[Index(s)];
+    // Numbers are used as segments from here on.
+    if (each.segment != s || each.rows < 1 || each.rows > segment_rows_) return false;
+    if (to == -1) continue;
+    const bool full = each.rows == segment_rows_;
+    if (!full || to < 0 || to >= n || header(to).prev != -1) return false;
+    header(s).next = to;
+    header(to).prev = s;
+  }
+  return true;
+}
+
+bool StepStore::LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
+                           const std::vector<SegmentRows>& segments) {
+  stream->rows_in_last = in->Get<int64_t>();
+  stream->next_step = in->Get<int64_t>();
+  stream->open = in->Get<uint8_t>() != 0;
+  const std::vector<int32_t> ids = in->GetArray<int32_t>();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const int32_t s = ids[i];
+    if (s < 0 || Index(s) >= segments.size() || (*taken)[Index(s)]) return false;
+    (*taken)[Index(s)] = true;
+    ++header(s).refs;
+    stream->segments.push_back(s);
+    if (header(s).next != (i + 1 < ids.size() ? ids[i + 1] : -1)) return false;
+  }
+  const bool empty = ids.empty();
+  const int64_t rows = empty ? 0 : segments[Index(ids.back())].rows;
+  return in->ok() && stream->rows_in_last == rows && stream->next_step >= 0 &&
+         !(empty && stream->open);
+}
+
+bool StepStore::Contains(const Window& window,
+                         const std::vector<SegmentRows>& segments) const {
+  const auto n = static_cast<int64_t>(segments.size());
+  if (window.segment < 0 || window.segment >= n || window.offset < 0 ||
+      window.offset >= segments[Index(window.segment)].rows || window.length < 1 ||
+      EpisodeStep(window.segment, window.offset) != window.episode_step) {
+    return false;
+  }
+  const auto before = std::min<int64_t>(options_.stack_rows, window.episode_step);
+  int32_t segment = window.segment;
+  for (int64_t at = window.offset - before; at < 0; at += segment_rows_) {
+    segment = header(segment).prev;
+    if (segment < 0) return false;
+  }
+  segment = window.segment;
+  int64_t end = int64_t{window.offset} + window.length;
+  for (; end > segment_rows_; end -= segment_rows_) {
+    segment = header(segment).next;
+    if (segment < 0) return false;
+  }
+  return end <= segments[Index(segment)].rows;
+}
+
+}  // namespace tfa

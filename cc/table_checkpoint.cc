@@ -1,0 +1,173 @@
+// A table in a checkpoint.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "cc/table.h"
+
+namespace tfa {
+namespace {
+
+constexpr uint32_t kLastGeneration = 0x7fffffff;
+
+// An item as it is stored.
+struct ItemRecord {
+  int32_t segment;
+  int32_t offset;
+  int32_t length;  // 0: the slot is free
+  uint32_t episode_step;
+  double priority;
+  int64_t inserted_at;
+  uint32_t generation;
+  int32_t times_sampled;
+};
+static_assert(sizeof(ItemRecord) == 40, "no padding reaches the file");
+
+// The numbers of the kinds are part of the format.
+void PutSelector(const SelectorOptions& options, const Selector& selector,
+                 Writer* out) {
+  out->Put(static_cast<int32_t>(options.kind));
+  const int64_t block = out->BeginBlock();
+  selector.Save(out);
+  out->EndBlock(block);
+}
+
+}  // namespace
+
+void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
+  const auto num_slots = static_cast<int64_t>(items_.size());
+  out->PutArrayOf<ItemRecord>(num_slots, [this, &snapshot](int64_t slot) {
+    const Item& saved = item(slot);
+    const Window window = saved.live() ? saved.window : Window();
+    const auto segment = static_cast<size_t>(window.segment);
+    return ItemRecord{saved.live() ? snapshot.numbers[segment] : 0,
+                      window.offset,
+                      window.length,
+                      window.episode_step,
+                      saved.live() ? saved.priority : 0.0,
+                      saved.inserted_at,
+                      saved.generation,
+                      saved.times_sampled};
+  });
+  out->PutArray(free_slots_);
+  for (const uint64_t word : random_.state()) out->Put(word);
+  for (const int64_t count : {limiter_.num_inserts(), limiter_.num_samples(),
+                              limiter_.num_deletes(), num_stale_updates_}) {
+    out->Put(count);
+  }
+  out->Put(max_priority_);
+  PutSelector(options_.sampler, *sampler_, out);
+  PutSelector(options_.remover, *remover_, out);
+}
+
+StatusOr<std::unique_ptr<Table>> Table::Load(TableOptions options, StepStore* store,
+                                             const std::vector<SegmentRows>& segments,
+                                             Reader* in) {
+  StatusOr<std::unique_ptr<Table>> table = Create(std::move(options), store, 0);
+  if (!table.ok()) return table.status();
+  Table* const t = table->get();
+  const bool good = t->LoadItems(segments, in) && t->LoadCounts(in) &&
+                    t->LoadSelector(t->options_.sampler, t->sampler_.get(), in) &&
+                    t->LoadSelector(t->options_.remover, t->remover_.get(), in) &&
+                    in->done();
+  if (!good) {
+    return DataLossError("the checkpoint contradicts itself about table '" +
+                         t->options_.name + "'");
+  }
+  t->KeepWithinBounds();
+  return table;
+}
+
+bool Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
+  const std::vector<ItemRecord> records = in->GetArray<ItemRecord>();
+  free_slots_ = in->GetArray<int64_t>();
+  if (!in->ok()) return false;
+  items_.resize(records.size());
+  size_t num_free = 0;
+  for (size_t slot = 0; slot < records.size(); ++slot) {
+    const ItemRecord& record = records[slot];
+    Item& loaded = items_[slot];
+    if (record.generation > kLastGeneration || record.times_sampled < 0) return false;
+    loaded.window = {record.segment, record.offset, record.length, record.episode_step};
+    loaded.priority = record.priority;
+    loaded.inserted_at = record.inserted_at;
+    loaded.generation = record.generation;
+    loaded.times_sampled = record.times_sampled;
+    if (!loaded.live()) {
+      ++num_free;
+      continue;
+    }
+    if (!store_->Contains(loaded.window, segments)) return false;
+    if (!ValidatePriorities(&record.priority, 1).ok()) return false;
+    store_->Ref(loaded.window);
+    draws_left_ += options_.max_times_sampled - loaded.times_sampled;
+  }
+  if (num_free != free_slots_.size()) return false;
+  std::vector<bool> seen(records.size());
+  for (const int64_t slot : free_slots_) {
+    const auto index = static_cast<size_t>(slot);
+    if (slot < 0 || index >= records.size()) return false;
+    if (items_[index].live() || seen[index]) return false;
+    seen[index] = true;
+  }
+  return true;
+}
+
+bool Table::LoadCounts(Reader* in) {
+  Random::State state{};
+  for (uint64_t& word : state) word = in->Get<uint64_t>();
+  if (state == Random::State{}) return false;
+  random_.set_state(state);
+  const auto inserts = in->Get<int64_t>();
+  const auto samples = in->Get<int64_t>();
+  const auto deletes = in->Get<int64_t>();
+  limiter_.SetCounts(inserts, samples, deletes);
+  num_stale_updates_ = in->Get<int64_t>();
+  max_priority_ = in->Get<double>();
+  const auto live = static_cast<int64_t>(items_.size() - free_slots_.size());
+  if (inserts < 0 || samples < 0 || deletes < 0 || inserts - deletes != live) {
+    return false;
+  }
+  return std::isfinite(max_priority_) &&
+         std::all_of(items_.begin(), items_.end(), [this, inserts](const Item& each) {
+           return each.priority <= max_priority_ && 0 <= each.inserted_at &&
+                  (!each.live() || each.inserted_at < inserts);
+         });
+}
+
+bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
+                         Reader* in) {
+  const bool same_kind = in->Get<int32_t>() == static_cast<int32_t>(options.kind);
+  Reader block = in->GetBlock();
+  if (!in->ok()) return false;
+  std::vector<double> priorities(items_.size());
+  std::vector<bool> live(items_.size());
+  for (size_t slot = 0; slot < items_.size(); ++slot) {
+    priorities[slot] = items_[slot].priority;
+    live[slot] = items_[slot].live();
+  }
+  if (same_kind) return selector->Load(&block, priorities, live) && block.done();
+  std::vector<int64_t> slots(items_.size());
+  std::iota(slots.begin(), slots.end(), 0);
+  std::sort(slots.begin(), slots.end(), [this](int64_t a, int64_t b) {
+    return item(a).inserted_at < item(b).inserted_at;
+  });
+  for (const int64_t slot : slots) {
+    if (item(slot).live()) selector->Insert(slot, item(slot).priority);
+  }
+  return true;
+}
+
+// Removes what exceeds the bounds that the options set, which may be new ones.
+void Table::KeepWithinBounds() {
+  const auto num_slots = static_cast<int64_t>(items_.size());
+  for (int64_t slot = 0; slot < num_slots && options_.max_times_sampled > 0; ++slot) {
+    const bool spent = item(slot).times_sampled >= options_.max_times_sampled;
+    if (item(slot).live() && spent) Remove(slot);
+  }
+  while (size() > options_.max_size) EvictOne();
+}
+
+}  // namespace tfa

@@ -1,0 +1,107 @@
+"""Checkpoints as directories that are there whole or not at all.
+
+A checkpoint is a directory with any files and a `manifest.json` that lists each with
+its size and CRC-32. It is written under another name, flushed to the disk and then
+renamed, so a crash at any moment leaves the ones before it intact; one that was
+damaged later is told by its manifest, and the one before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import zlib
+from collections.abc import Callable
+
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+_UNFINISHED = ".unfinished"
+_CHUNK_BYTES = 1 << 20
+
+
+def write(path: pathlib.Path, fill: Callable[[pathlib.Path], None]) -> None:
+    """Writes one checkpoint.
+
+    Args:
+        path: the directory to be; must not exist.
+        fill: writes the checkpoint's files into the empty directory it is given.
+
+    Raises:
+        OSError: the disk is full or cannot be written; nothing is left behind.
+    """
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        unfinished.mkdir(parents=True)
+        fill(unfinished)
+        files = {
+            str(file.relative_to(unfinished)): _describe(file)
+            for file in sorted(unfinished.rglob("*"))
+            if file.is_file()
+        }
+        manifest = {"format": _FORMAT, "files": files}
+        (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+        for entry in [*unfinished.rglob("*"), unfinished]:
+            _flush(entry)
+        os.rename(unfinished, path)
+        _flush(path.parent)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def is_intact(path: pathlib.Path) -> bool:
+    """Whether every file of a checkpoint is there as it was written."""
+    try:
+        manifest = json.loads((path / _MANIFEST).read_bytes())
+        files = manifest["files"]
+        return manifest["format"] == _FORMAT and all(
+            _describe(path / name) == described for name, described in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def latest_intact(parent: pathlib.Path) -> pathlib.Path | None:
+    """The newest intact checkpoint in `parent` by name, or None."""
+    for path in reversed(_checkpoints(parent)):
+        if is_intact(path):
+            return path
+    return None
+
+
+def keep_newest(parent: pathlib.Path, num_kept: int) -> None:
+    """Removes all but the `num_kept` newest checkpoints and what never got finished."""
+    for path in _checkpoints(parent)[:-num_kept]:
+        shutil.rmtree(path)
+    for path in parent.glob(f"*{_UNFINISHED}"):
+        shutil.rmtree(path)
+
+
+def _checkpoints(parent: pathlib.Path) -> list[pathlib.Path]:
+    if not parent.is_dir():
+        return []
+    return sorted(
+        path
+        for path in parent.iterdir()
+        if path.is_dir() and not path.name.endswith(_UNFINISHED)
+    )
+
+
+def _describe(path: pathlib.Path) -> dict[str, int]:
+    checksum = size = 0
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            checksum = zlib.crc32(chunk, checksum)
+            size += len(chunk)
+    return {"size": size, "crc32": checksum}
+
+
+def _flush(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,92 @@
+"""Where a run's figures go while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfagents_core import core, counting, loggers, types
+
+
+class Reporter:
+    """Writes a run's figures wherever they go, each with the counters and the time.
+
+    Args:
+        counters: the run's, read at every row.
+        outputs: take the rows.
+        progress: shows how far the run is, or None.
+        walltime_s: seconds the run has already taken before, if it goes on.
+    """
+
+    def __init__(
+        self,
+        counters: counting.Counters,
+        outputs: Sequence[core.Logger],
+        *,
+        progress: loggers.Progress | None,
+        walltime_s: float = 0.0,
+    ) -> None:
+        self._counters = counters
+        self._outputs = outputs
+        self._progress = progress
+        self._start = time.perf_counter() - walltime_s
+
+    @property
+    def walltime_s(self) -> float:
+        """Seconds the run has taken, those before an interruption included."""
+        return time.perf_counter() - self._start
+
+    def tick(self, limiter: Callable[[], str]) -> None:
+        """Shows the counters; `limiter` is asked only if something is drawn."""
+        if self._progress is not None:
+            self._progress.update(
+                self._counters.num_actor_steps,
+                self._counters.num_learner_steps,
+                limiter,
+            )
+
+    def episode(self, episode: types.Episode) -> None:
+        """Reports a training episode."""
+        self._write(
+            "train",
+            {
+                "episode_return": episode.total_reward,
+                "episode_length": episode.length,
+                "num_episodes": self._counters.num_episodes,
+                **episode.metrics,
+            },
+        )
+        if self._progress is not None:
+            self._progress.episode(episode.total_reward, episode.length)
+
+    def evaluation(self, episodes: Sequence[types.Episode]) -> None:
+        """Reports an evaluation."""
+        returns = [episode.total_reward for episode in episodes]
+        self._write(
+            "eval",
+            {
+                "episode_return": float(np.mean(returns)),
+                "episode_returns": returns,
+                "episode_length": float(np.mean([e.length for e in episodes])),
+            },
+        )
+        if self._progress is not None:
+            self._progress.evaluation(
+                self._counters.num_actor_steps, float(np.mean(returns))
+            )
+
+    def learner(self, metrics: Mapping[str, Any]) -> None:
+        """Reports a learner step."""
+        self._write("learner", {k: float(v) for k, v in metrics.items()})
+
+    def _write(self, kind: str, values: Mapping[str, Any]) -> None:
+        row = {
+            "num_actor_steps": self._counters.num_actor_steps,
+            "num_learner_steps": self._counters.num_learner_steps,
+            "walltime_s": round(self.walltime_s, 3),
+            **values,
+        }
+        core.write_all(self._outputs, kind, row)

@@ -1,0 +1,192 @@
+"""Checkpoints of a replay: a directory that is whole, or is not there.
+
+`manifest.json` names every other file with its size and CRC-32C, and has a checksum of
+itself. The files are little-endian binary: `column-<c>.bin` holds the rows of column c
+(in the order of `tree.flatten`), `episode_step.bin` their index within their episode
+(uint32), `state.bin` the rest. No pickle.
+
+A checkpoint is written into `<name>.partial` beside its place; every file and the
+directory are flushed to the disk before the directory is renamed. Nothing else is
+touched: an earlier checkpoint has another name and stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from tfagents_core.replay import _core
+
+_MANIFEST = "manifest.json"
+_FORMAT = "tfagents_core.replay"
+_VERSION = 1
+_PARTIAL = ".partial"
+
+Path = str | os.PathLike[str]
+
+
+def save(core: _core.Replay, directory: Path) -> None:
+    """Writes a replay into a new directory; see `Replay.save`."""
+    target = pathlib.Path(directory).absolute()
+    if target.exists():
+        raise FileExistsError(
+            f"'{target}' already exists; give each checkpoint a new name, and remove "
+            "old ones yourself"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + _PARTIAL)
+    if partial.exists():
+        shutil.rmtree(partial)  # of a process that died while it was writing
+    partial.mkdir()
+    try:
+        files = core.save(str(partial))
+        _write(partial / _MANIFEST, _encode_manifest(files))
+        _flush_directory(partial)
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _flush_directory(target.parent)
+
+
+def restore(core: _core.Replay, directory: Path) -> None:
+    """Fills a replay from a checkpoint; see `Replay.restore`."""
+    source = pathlib.Path(directory).absolute()
+    core.restore(str(source), _read_manifest(source))
+
+
+def verify(directory: Path) -> None:
+    """Reads a checkpoint through and compares it with its manifest.
+
+    Args:
+      directory: of the checkpoint.
+
+    Raises:
+      FileNotFoundError: when there is no such directory.
+      DamagedCheckpointError: when a file is missing, cut short or changed.
+      OSError: when a file cannot be read.
+    """
+    source = pathlib.Path(directory).absolute()
+    for expected in _read_manifest(source):
+        _core.verify_file(str(source), expected)
+
+
+def latest_intact(directory: Path) -> pathlib.Path | None:
+    """The newest of the checkpoints in a directory that is intact.
+
+    Newest is the one whose name has the highest last number: `replay-10` comes after
+    `replay-9`. Reads it through, and older ones only while newer ones are damaged.
+
+    Args:
+      directory: whose subdirectories are looked at; others than checkpoints, and
+        those half written, are passed over. It need not exist.
+
+    Returns:
+      The checkpoint's path; None when there is none.
+
+    Raises:
+      OSError: when a file cannot be read.
+    """
+    parent = pathlib.Path(directory)
+    if not parent.is_dir():
+        return None
+    found = [path for path in parent.iterdir() if path.is_dir()]
+    for path in sorted(found, key=_age_key, reverse=True):
+        if path.name.endswith(_PARTIAL):
+            continue
+        try:
+            verify(path)
+        except _core.DamagedCheckpointError:
+            continue
+        return path
+    return None
+
+
+def _age_key(path: pathlib.Path) -> tuple[int, str]:
+    numbers = re.findall(r"\d+", path.name)
+    return int(numbers[-1]) if numbers else -1, path.name
+
+
+def _encode_manifest(files: list[_core.FileSum]) -> bytes:
+    body = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "files": {
+            file.name: {"bytes": file.bytes, "crc32c": file.crc32c} for file in files
+        },
+    }
+    document = {"crc32": _checksum(body), "manifest": body}
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _checksum(body: Any) -> int:
+    return zlib.crc32(json.dumps(body, sort_keys=True).encode())
+
+
+def _read_manifest(directory: pathlib.Path) -> list[_core.FileSum]:
+    path = directory / _MANIFEST
+    if not directory.is_dir():
+        raise FileNotFoundError(f"there is no checkpoint at '{directory}'")
+    if not path.exists():
+        raise _core.DamagedCheckpointError(
+            f"'{directory}' has no {_MANIFEST}: it is not a replay's checkpoint, or "
+            "was not written to its end"
+        )
+    try:
+        document = json.loads(path.read_bytes())
+        body = document["manifest"]
+        intact = document["crc32"] == _checksum(body)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise _damaged(path) from error
+    if not intact:
+        raise _damaged(path)
+    if (body.get("format"), body.get("version")) != (_FORMAT, _VERSION):
+        raise ValueError(
+            f"'{path}' describes {body.get('format')} of version "
+            f"{body.get('version')}; this release reads {_FORMAT} of version {_VERSION}"
+        )
+    return [
+        _core.FileSum(name, entry["bytes"], entry["crc32c"])
+        for name, entry in body["files"].items()
+    ]
+
+
+def _damaged(path: pathlib.Path) -> _core.DamagedCheckpointError:
+    return _core.DamagedCheckpointError(
+        f"'{path}' is damaged: its checksum does not match; restore an earlier "
+        "checkpoint"
+    )
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    with _naming(path), open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_directory(directory: pathlib.Path) -> None:
+    with _naming(directory):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _naming(path: pathlib.Path) -> Iterator[None]:
+    """Gives errors the path, which those of an open file do not have."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
