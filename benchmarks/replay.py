@@ -20,6 +20,7 @@ import itertools
 import json
 import os
 import pathlib
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -294,6 +295,28 @@ def memory(options: Options) -> Iterator[Line]:
     }
 
 
+def checkpoint(options: Options) -> Iterator[Line]:
+    """Seconds to save and to restore small transitions, by priority."""
+    sampler = replay.Prioritized(sizes.ALPHA)
+    buffer = workloads.small(options.num_items, sampler)
+    workloads.fill(buffer, options.num_items)
+    other = workloads.small(options.num_items, sampler)
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "replay-1"
+        save_s = _seconds(lambda: buffer.save(path))
+        files = [file for file in path.rglob("*") if file.is_file()]
+        restore_s = _seconds(lambda: other.restore(path))
+        read_s = _seconds(lambda: [file.read_bytes() for file in files])
+        yield {
+            "num_items": options.num_items,
+            "bytes": sum(file.stat().st_size for file in files),
+            "save_s": save_s,
+            "restore_s": restore_s,
+            "floor": "reading the files",
+            "floor_s": read_s,
+        }
+
+
 QUESTIONS: dict[str, Callable[[Options], Iterator[Line]]] = {
     question.__name__: question
     for question in (
@@ -308,10 +331,17 @@ QUESTIONS: dict[str, Callable[[Options], Iterator[Line]]] = {
         threads,
         writer_sampler_updater,
         memory,
+        checkpoint,
     )
 }
 
 _CHASE = "256 reads of random lines, each naming the next, of 8 bytes an item"
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return timing.significant(time.perf_counter() - start)
 
 
 def _rows(buffer: replay.Replay) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import argparse
 import dataclasses
 import importlib
 import importlib.metadata
+import itertools
 import json
 import os
 import pathlib
@@ -79,10 +80,13 @@ class Peer:
         return answer
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process, also one that would rather wait for its threads."""
         assert self._process.stdin
         self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
 
 def serve(name: str) -> None:
@@ -236,22 +240,28 @@ def main() -> None:
     ]
     versions = {peer: peer.ask() for peer in started}
     words = {peer.name: answer for peer, answer in versions.items()}
-    lines: list[Line] = [{"machine": timing.machine(), "replays": words}]
-    print(json.dumps(lines[0]), flush=True)
     running = [peer for peer, answer in versions.items() if "version" in answer]
-    for workload in arguments.only:
-        for line in compare(workload, running, _settings(arguments), arguments.rounds):
-            print(json.dumps(line), flush=True)
+    answers = (
+        line
+        for workload in arguments.only
+        for line in compare(workload, running, _settings(arguments), arguments.rounds)
+    )
+    heading = {"machine": timing.machine(), "replays": words}
+    directory: pathlib.Path | None = arguments.output
+    if directory:
+        directory.mkdir(parents=True, exist_ok=True)
+    lines = []
+    with open(directory / "peers.jsonl" if directory else os.devnull, "w") as file:
+        for line in itertools.chain([heading], answers):
             lines.append(line)
+            for output in (sys.stdout, file):
+                print(json.dumps(line), file=output, flush=True)
     for peer in started:
         peer.close()
     markdown = "\n".join(table(lines, unit) for unit in UNITS)
     print(f"\n{markdown}")
-    if arguments.output:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (arguments.output / "peers.jsonl").write_text(text)
-        (arguments.output / "peers.md").write_text(markdown)
+    if directory:
+        (directory / "peers.md").write_text(markdown)
 
 
 if __name__ == "__main__":

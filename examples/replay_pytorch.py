@@ -59,10 +59,10 @@ class CartPoles:
 
 
 def make_replay() -> replay.Replay:
-    """Transitions over 3 steps, drawn uniformly."""
+    """One-step transitions, drawn uniformly."""
     table = replay.Table(
         "transitions",
-        pattern=replay.NStep(3),
+        pattern=replay.NStep(1),
         outputs=replay.n_step_transition(STEPS, gamma=0.99),
         max_size=50_000,
         rate_limiter=replay.MinSize(500),
@@ -82,7 +82,7 @@ class Learner:
             torch.nn.Linear(64, 2),
         )
         self.target = copy.deepcopy(self.online)
-        self.optimizer = torch.optim.Adam(self.online.parameters(), lr=5e-4)
+        self.optimizer = torch.optim.Adam(self.online.parameters(), lr=1e-3)
         self.num_steps = 0
 
     def act(self, observation: np.ndarray) -> np.ndarray:

@@ -25,8 +25,8 @@ def test_the_numpy_example_finds_the_values_of_the_chain() -> None:
 
 def test_the_pytorch_example_balances_the_pole() -> None:
     pytest.importorskip("torch")
-    random_policy = 25
-    assert load("replay_pytorch").main(2_500) > 2 * random_policy
+    random_play = 22
+    assert load("replay_pytorch").main() > 3 * random_play
 
 
 def test_the_tensorflow_example_catches_the_ball() -> None:
