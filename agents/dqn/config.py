@@ -44,7 +44,8 @@ class DQNConfig:
         gradient_clip_norm: longest global norm of the gradient; None for no limit.
         max_abs_reward: rewards are clipped to plus or minus this before they are
             stored; None for no limit. Returns are reported unclipped. Nature: 1.
-        num_sgd_steps_per_step: SGD steps in one call of the learner. Ours.
+        num_sgd_steps_per_step: SGD steps in one call of the learner, on batches drawn
+            together, before the first changes their priorities. Ours.
         jit_compile: whether XLA compiles the update: a second or two at the start, then
             a quarter of a step less, but for convolutions on a CPU more
             (docs/performance.md). Ours.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfagents_core import core, replay
+from tfagents_core import core, datasets, replay
 
 
 class NotFiniteError(ArithmeticError):
@@ -36,10 +36,11 @@ class SGDLearner(core.Learner):
     pure function of the variables and one batch. Not thread-safe.
 
     Args:
-        dataset: endless; each element is a `replay.Sample` of tensors.
+        dataset: endless; each element is a `replay.Sample` of tensors that holds the
+            `num_sgd_steps_per_step * batch_size` items of one `step`.
         variables: every variable a resumed run needs, as groups by name; `"policy"`
             is the group that actors ask for.
-        batch_size: items in an element of the dataset.
+        batch_size: items in an SGD step.
         table: what `can_step` asks and where priorities go; None if the dataset is
             always ready and knows no priorities.
         num_sgd_steps_per_step: SGD steps that one `step` takes.
@@ -95,8 +96,7 @@ class SGDLearner(core.Learner):
     @tf.function  # type: ignore[untyped-decorator]
     def _step(self) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         is_finite = tf.constant(True)
-        for _ in range(self.num_sgd_steps_per_step):
-            sample = next(self._iterator)
+        for sample in datasets.split(next(self._iterator), self.num_sgd_steps_per_step):
             metrics, priorities = self._compiled_update(sample)
             self._num_learner_steps.assign_add(1)
             scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
