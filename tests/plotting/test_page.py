@@ -89,13 +89,21 @@ def test_the_panels_show_the_runs_figures(panels):
     }
     assert _lines(drawn["Age of samples"]) == {
         "batches": [40, 80, 120, 160, 200],
-        "of a uniform draw": [49.5, 99.5, 149.5, 199.5, 249.5],
+        "uniform draws": [49.5, 99.5, 149.5, 199.5, 249.5],
     }
 
 
 def test_losses_of_one_sign_and_many_sizes_are_drawn_by_their_logarithm(panels):
     rows = [_learner_row(n, policy_loss=0.001) for n in range(1, 4)]
     assert panels(rows)["Loss"].get_yscale() == "log"
+
+
+def test_episodes_that_end_together_have_one_mean(panels):
+    steps = [100] * 20 + [200] * 20
+    rows = [helpers.row("train", step, float(n)) for n, step in enumerate(steps)]
+    assert _lines(panels(rows)["Return"]) == {
+        "mean of 3 training episodes": [18.0, 38.0]
+    }
 
 
 def test_each_table_has_its_lines(panels):

@@ -99,11 +99,11 @@ def _draw_losses(axes: mpl_axes.Axes, rows: Rows) -> None:
     lines = {name: _learner_columns(rows, name) for name in _losses(rows)}
     for colour, (name, (steps, values)) in zip(style.COLOURS, lines.items()):
         axes.plot(steps, values, color=colour, linewidth=1.2, label=_in_words(name))
-    style.finish(axes, "Loss", x=_STEPS)
     sizes = [np.nanmean(values) for _, values in lines.values()]
     lowest = min(np.nanmin(values) for _, values in lines.values())
     if lowest > 0 and max(sizes) / min(sizes) > _MAX_LOG_RATIO:
         axes.set_yscale("log")
+    style.finish(axes, "Loss", x=_STEPS)
     axes.legend(loc="best")
 
 
@@ -117,9 +117,10 @@ def _draw_speed(axes: mpl_axes.Axes, rows: Rows) -> None:
         counts = plotting_runs.column(rows, f"num_{who}_steps")
         rate = np.diff(counts[edges]) / np.where(elapsed_s > 0, elapsed_s, np.nan)
         axes.plot(middles, rate, color=colour, label=f"{who} steps")
+    axes.margins(y=0.25)  # Room for the legend.
     style.finish(axes, "Speed", x=_STEPS, y="steps a second")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="best")
+    axes.legend(loc="upper right", ncols=2)
 
 
 def _draw_replay(axes: mpl_axes.Axes, rows: Rows) -> None:
@@ -129,8 +130,8 @@ def _draw_replay(axes: mpl_axes.Axes, rows: Rows) -> None:
             steps, values = _learner_columns(rows, name + table)
             label = words + table.replace("/", ", ")
             axes.plot(steps, values, color=colour, label=label, **line)
-    style.finish(axes, "Replay", x=_STEPS, y="items")
     axes.set_yscale("log")
+    style.finish(axes, "Replay", x=_STEPS, y="items")
     axes.yaxis.set_major_formatter(lambda value, _: style.short(value))
     axes.legend(loc="best")
 
@@ -161,7 +162,7 @@ def _draw_staleness(axes: mpl_axes.Axes, rows: Rows) -> None:
     _draw_cloud(axes, steps, ages, colour=style.COLOURS[0], of="batches")
     if _tables(rows) == [""]:
         size = plotting_runs.column(found, "replay_size")
-        label = "of a uniform draw"
+        label = "uniform draws"
         axes.plot(steps, (size - 1) / 2, "--", color=style.GRAY, label=label)
     style.finish(axes, "Age of samples", x=_STEPS, y="items inserted since")
     axes.yaxis.set_major_formatter(lambda value, _: style.short(value))
@@ -176,7 +177,9 @@ def _draw_cloud(
     window = min(plotting_runs.SMOOTHING_EPISODES, 1 + len(values) // 20)
     axes.scatter(steps, values, s=6, color=colour, alpha=0.35, linewidths=0)
     label = of if window == 1 else f"mean of {window} {of}"
-    axes.plot(steps, plotting_runs.smooth(values, window), color=colour, label=label)
+    is_last = np.append(np.diff(steps) > 0, True)  # Of those at one step.
+    means = plotting_runs.smooth(values, window)[is_last]
+    axes.plot(steps[is_last], means, color=colour, label=label)
 
 
 # Whether a run has figures for a panel, and what draws it.

@@ -87,7 +87,10 @@ def picture(
 
 
 def finish(axes: mpl_axes.Axes, title: str, *, x: str, y: str = "") -> None:
-    """Gives a panel its words, its grid and figures that can be read."""
+    """Gives a panel its words, its grid and figures that can be read.
+
+    To be called when all is drawn and the scales are set.
+    """
     axes.set_title(title)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -95,7 +98,8 @@ def finish(axes: mpl_axes.Axes, title: str, *, x: str, y: str = "") -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    axes.set_xlim(left=0)
+    if axes.get_xscale() == "linear":
+        axes.set_xlim(left=0)
 
 
 def short(value: float) -> str:
