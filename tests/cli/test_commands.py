@@ -350,6 +350,16 @@ def test_plot_draws_each_runs_page_into_it(tfagents, tmp_path):
     _assert_refused(outcome, "--page draws one a run")
 
 
+@pytest.mark.parametrize(
+    "option", [("--x", "walltime"), ("--statistic", "iqm"), ("--normalize", "a=0,1")]
+)
+def test_a_page_takes_no_option_of_curves(tfagents, tmp_path, option):
+    run = _begin_run(tmp_path / "run")
+    _evaluate_once(run)
+    _assert_refused(tfagents("plot", run, "--page", *option), "leave out --x")
+    assert not (run / "page.png").exists()
+
+
 @pytest.mark.parametrize("option", [[], ["--page"]])
 def test_plot_refuses_a_picture_of_no_known_kind(tfagents, tmp_path, option):
     pytest.importorskip("matplotlib")

@@ -247,6 +247,14 @@ def test_picture_and_table_are_written_side_by_side(tmp_path):
     assert table[0]["lower_95"] == ""
 
 
+def test_a_run_named_twice_is_one_seed(tmp_path):
+    run = helpers.make_run(tmp_path / "run", helpers.evaluations([(1, 2.0)]))
+    same = tmp_path / "other" / ".." / "run"
+    (tmp_path / "other").mkdir()
+    (curve,) = plotting.plot_runs([run, same], tmp_path / "curves.png")
+    assert curve.num_seeds == 1
+
+
 def test_the_table_over_time_is_of_seconds(tmp_path):
     run = helpers.make_run(tmp_path / "run", helpers.evaluations([(1, 2.0, 7_300.5)]))
     plotting.plot_runs([run], tmp_path / "curves.png", x="walltime", statistic="iqm")

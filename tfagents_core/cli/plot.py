@@ -88,6 +88,11 @@ def plot(
     for run in runs:
         reports.check_run(run)
     if page:
+        if (x, statistic, scales) != ("steps", "mean", {}):
+            raise click.UsageError(
+                "--page has no curves over seeds: leave out --x, --statistic and "
+                "--normalize, or --page."
+            )
         _draw_pages(runs, output)
         return
     if output is None:

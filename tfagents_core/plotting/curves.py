@@ -115,7 +115,7 @@ def plot_runs(
     """Draws runs' learning curves, one panel for each environment.
 
     Args:
-        run_dirs: the runs' directories.
+        run_dirs: the runs' directories; one named twice counts once.
         output: the picture, by its suffix a PNG, PDF or SVG; the same figures go into
             a `.csv` beside it.
         x: as in `aggregate`, like what follows.
@@ -131,8 +131,9 @@ def plot_runs(
         ImportError: Matplotlib or SciPy is not installed.
         OSError: `output` cannot be written.
     """
+    each_once = {pathlib.Path(run_dir).resolve(): run_dir for run_dir in run_dirs}
     curves = aggregate(
-        (plotting_runs.load_run(run_dir) for run_dir in run_dirs),
+        (plotting_runs.load_run(run_dir) for run_dir in each_once.values()),
         x=x,
         statistic=statistic,
         scales=scales,
