@@ -43,6 +43,7 @@ class SGDLearner(core.Learner):
         table: what `can_step` asks and where priorities go; None if the dataset is
             always ready and knows no priorities.
         num_sgd_steps_per_step: SGD steps that one `step` takes.
+        jit_compile: whether XLA compiles `_update`.
     """
 
     def __init__(
@@ -53,7 +54,11 @@ class SGDLearner(core.Learner):
         batch_size: int,
         table: replay.TableHandle | None = None,
         num_sgd_steps_per_step: int = 1,
+        jit_compile: bool = False,
     ) -> None:
+        self._compiled_update = (
+            tf.function(self._update, jit_compile=True) if jit_compile else self._update
+        )
         self._num_learner_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._variables = {
             **{name: list(group) for name, group in variables.items()},
@@ -95,7 +100,7 @@ class SGDLearner(core.Learner):
         is_finite = tf.constant(True)
         for _ in range(self.num_sgd_steps_per_step):
             sample = next(self._iterator)
-            metrics, priorities = self._update(sample)
+            metrics, priorities = self._compiled_update(sample)
             self._num_learner_steps.assign_add(1)
             scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
             is_finite &= tf.reduce_all(tf.math.is_finite(scalars))
