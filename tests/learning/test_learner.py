@@ -34,6 +34,7 @@ def make_sample(number: tf.Tensor) -> replay.Sample:
         for name, column in replay.SampleInfo.columns()._asdict().items()
     }
     columns["key"] = 2 * number + tf.range(2, dtype=tf.int64)
+    columns["age"] = number * tf.constant([2, 5], tf.int64)
     data = tf.repeat(tf.cast(number, tf.float32), 2)
     return replay.Sample(replay.SampleInfo(**columns), data)
 
@@ -82,6 +83,12 @@ def test_each_step_takes_the_datasets_next_batch() -> None:
     numbers = [float(learner.step()["number"]) for _ in range(3)]
     assert numbers == [1, 2, 3]
     assert float(learner.total) == 1 + 2 + 3
+
+
+def test_a_step_says_how_old_its_items_were() -> None:
+    learner = Adding()
+    ages = [float(learner.step()["sample_age_inserts"]) for _ in range(2)]
+    assert ages == [3.5, 7.0]
 
 
 @pytest.mark.parametrize("num_sgd_steps", [1, 2, 3])

@@ -81,6 +81,9 @@ class SGDLearner(core.Learner):
     def step(self) -> Mapping[str, tf.Tensor]:
         """Takes `num_sgd_steps_per_step` SGD steps; returns the last one's scalars.
 
+        Among them `sample_age_inserts`: how many items were inserted, on average, since
+        those of the batch.
+
         Raises:
             NotFiniteError: a scalar is NaN or infinite.
         """
@@ -105,7 +108,8 @@ class SGDLearner(core.Learner):
                 tf.numpy_function(
                     self._update_priorities, [sample.info.key, priorities], []
                 )
-        return metrics, is_finite
+        age = tf.reduce_mean(tf.cast(sample.info.age, tf.float32))
+        return {**metrics, "sample_age_inserts": age}, is_finite
 
     def _update_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
         assert self._table is not None
