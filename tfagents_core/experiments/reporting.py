@@ -78,6 +78,17 @@ class Reporter:
                 self._counters.num_actor_steps, float(np.mean(returns))
             )
 
+    def checkpoint(
+        self, num_actor_steps: int, *, num_bytes: int, write_s: float, stall_s: float
+    ) -> None:
+        """Shows that a checkpoint has been written."""
+        if self._progress is not None:
+            mib = num_bytes / 2**20
+            self._progress.checkpoint(
+                f"{mib:,.1f} MiB at {num_actor_steps:,} steps, written in "
+                f"{write_s:.2f} s while training waited {stall_s:.2f} s"
+            )
+
     def learner(self, metrics: Mapping[str, Any]) -> None:
         """Reports a learner step."""
         self._write("learner", {k: float(v) for k, v in metrics.items()})

@@ -70,6 +70,7 @@ class Replay:
             raise ValueError(f"max_bytes is {max_bytes}; it must be >= 1, or None")
         self._steps = columns.to_columns(steps)
         self._num_streams = num_streams
+        self._max_bytes = max_bytes
         self._flatten = columns.make_flatten(self._steps)
         self._core = _make_core(
             self._steps,
@@ -91,6 +92,11 @@ class Replay:
     def num_streams(self) -> int:
         """K, the number of streams."""
         return self._num_streams
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The bound on `bytes_allocated`; None when there is none."""
+        return self._max_bytes
 
     @property
     def tables(self) -> Mapping[str, tables.TableHandle]:
