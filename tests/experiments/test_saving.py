@@ -11,29 +11,11 @@ import numpy as np
 import pytest
 
 from tfagents_core import checkpointing, experiments, replay
-from tfagents_core.agents import dqn
 from tfagents_core.experiments import inline, run_directory
 
+from . import small_runs
+
 pytest.importorskip("gymnasium")
-
-
-def make_config(run_dir: pathlib.Path, **changes: Any) -> experiments.ExperimentConfig:
-    config = dqn.DQNConfig(layer_sizes=(16,), min_replay_size=50, max_replay_size=200)
-    defaults: dict[str, Any] = {
-        "agent": "dqn",
-        "environment": "gym:CartPole-v1",
-        "builder": dqn.DQNBuilder(config),
-        "num_actor_steps": 300,
-        "run_dir": run_dir,
-        "eval_every": 0,
-        "eval_episodes": 1,
-        "checkpoint_every": 100,
-    }
-    return experiments.ExperimentConfig(**{**defaults, **changes})
-
-
-def names(run_dir: pathlib.Path) -> list[str]:
-    return sorted(path.name for path in (run_dir / "checkpoints").iterdir())
 
 
 class Killed(BaseException):
@@ -43,7 +25,7 @@ class Killed(BaseException):
 def test_training_goes_on_while_a_checkpoint_of_an_earlier_step_is_written(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = experiments.run_experiment(make_config(tmp_path / "whole"))
+    whole = experiments.run_experiment(small_runs.make_config(tmp_path / "whole"))
 
     may_write = threading.Event()
     flush, step = run_directory.flush, experiments.InlineExperiment.step
@@ -54,7 +36,9 @@ def test_training_goes_on_while_a_checkpoint_of_an_earlier_step_is_written(
 
     def dying_step(self: experiments.InlineExperiment) -> Any:
         if self.counters.num_actor_steps == 150:  # The save began at 100.
-            assert names(tmp_path / "run") == ["step-000000000100.unfinished"]
+            assert small_runs.checkpoint_names(tmp_path / "run") == [
+                "step-000000000100.unfinished"
+            ]
             may_write.set()
             raise Killed
         return step(self)
@@ -62,11 +46,11 @@ def test_training_goes_on_while_a_checkpoint_of_an_earlier_step_is_written(
     monkeypatch.setattr(run_directory, "flush", flush_later)
     monkeypatch.setattr(experiments.InlineExperiment, "step", dying_step)
     with pytest.raises(Killed):
-        experiments.run_experiment(make_config(tmp_path / "run"))
-    assert names(tmp_path / "run") == ["step-000000000100"]
+        experiments.run_experiment(small_runs.make_config(tmp_path / "run"))
+    assert small_runs.checkpoint_names(tmp_path / "run") == ["step-000000000100"]
 
     monkeypatch.undo()
-    resumed = experiments.run_experiment(make_config(tmp_path / "run"))
+    resumed = experiments.run_experiment(small_runs.make_config(tmp_path / "run"))
     assert resumed.variables_sha256 == whole.variables_sha256
     assert resumed.episode_returns == whole.episode_returns
 
@@ -84,18 +68,18 @@ def test_a_save_that_fails_while_training_goes_on_ends_the_run(
         return write(path, fill_and_fail if "200" in path.name else fill)
 
     monkeypatch.setattr(checkpointing, "write", fill_up)
-    config = make_config(tmp_path / "run")
+    config = small_runs.make_config(tmp_path / "run")
     with pytest.raises(
         experiments.RunError,
         match=r"step-000000000200 could not be written \(No space left on device\)",
     ):
         experiments.run_experiment(config)
-    assert names(tmp_path / "run") == ["step-000000000100"]
+    assert small_runs.checkpoint_names(tmp_path / "run") == ["step-000000000100"]
     assert not (tmp_path / "run" / "result.json").exists()
 
     monkeypatch.undo()
     resumed = experiments.run_experiment(config)
-    whole = experiments.run_experiment(make_config(tmp_path / "whole"))
+    whole = experiments.run_experiment(small_runs.make_config(tmp_path / "whole"))
     assert resumed.variables_sha256 == whole.variables_sha256
 
 
@@ -114,7 +98,7 @@ def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(
     monkeypatch.setattr(experiments.InlineExperiment, "step", poisoned_step)
     run_dir = tmp_path / "run"
     with pytest.raises(experiments.RunError) as error:
-        experiments.run_experiment(make_config(run_dir))
+        experiments.run_experiment(small_runs.make_config(run_dir))
     sentence = str(error.value)
     assert sentence.startswith("Learning broke down at learner step ")
     assert "(loss nan, " in sentence
@@ -168,7 +152,7 @@ def test_an_append_waits_for_a_save_that_holds_the_memory_it_needs(
 
 
 def test_the_learners_step_is_compiled_once(tmp_path: pathlib.Path) -> None:
-    experiment = experiments.InlineExperiment(make_config(tmp_path / "run"))
+    experiment = experiments.InlineExperiment(small_runs.make_config(tmp_path / "run"))
     while experiment.counters.num_learner_steps < 5:
         experiment.step()
     step: Any = experiment.learner._step  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfagents_core import core, counting, loggers, types
+from tfagents_core.experiments import config as experiment_config
 
 
 class Reporter:
@@ -100,4 +101,11 @@ class Reporter:
             "walltime_s": round(self.walltime_s, 3),
             **values,
         }
-        core.write_all(self._outputs, kind, row)
+        try:
+            core.write_all(self._outputs, kind, row)
+        except OSError as error:
+            raise experiment_config.RunError(
+                f"{error.filename or 'The log'} could not be written "
+                f"({error.strerror}); make room, and the same command goes on from the "
+                "newest checkpoint."
+            ) from error

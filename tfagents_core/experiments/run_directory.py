@@ -152,8 +152,9 @@ class RunDirectory:
             checkpointing.keep_newest(self._checkpoints, keep)
         except OSError as error:
             raise experiment_config.RunError(
-                f"The checkpoint {path} could not be written ({error.strerror}); make "
-                "room, and the same command goes on from the one before it."
+                f"The checkpoint {path} could not be written "
+                f"({os.strerror(error.errno or 0)}); make room, and the same command "
+                "goes on from the one before it."
             ) from error
         return num_bytes
 
