@@ -105,7 +105,7 @@ class RunDirectory:
             except OSError as error:
                 raise experiment_config.DirectoryError(
                     f"The run directory {self.path} cannot be written "
-                    f"({error.strerror}); name another with --run-dir."
+                    f"({error.strerror}); name another directory."
                 ) from error
             yield
 
