@@ -63,6 +63,7 @@ benchmarks: setup ## Measures speed on this machine.
 STRESS_SECONDS ?= 60
 SOAK_MINUTES ?= 10
 KILLS ?= 200
+RUN_KILLS ?= 50
 
 sanitize: setup ## Runs the C++ tests and 8 threads under ASan+UBSan, then TSan (minutes).
 	@mkdir -p build
@@ -81,8 +82,11 @@ sanitize: setup ## Runs the C++ tests and 8 threads under ASan+UBSan, then TSan 
 	  build/$$sanitizer/replay_stress $(STRESS_SECONDS); \
 	done
 
-torture: setup ## Kills 200 processes while they save; no checkpoint may be lost or wrong.
+torture: setup ## Kills 200 processes while they save, then two training runs 50 times each.
 	$(BIN)/python -P tests/stress/kill.py --kills $(KILLS)
+	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS)
+	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS) \
+	    --environment control:cartpole:swingup
 
 soak: setup ## Ten minutes of mixed work on a replay, whose memory must stay flat.
 	$(BIN)/python -P tests/stress/soak.py --minutes $(SOAK_MINUTES)

@@ -5,6 +5,7 @@
 // written rows of column c; episode_step.bin: the rows' index within their episode,
 // uint32. All little-endian.
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -123,7 +124,8 @@ Status FindTables(const std::vector<TableOptions>& options, Reader* in,
 
 }  // namespace
 
-StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory) {
+StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
+                                            const std::function<void()>& when_copied) {
   Lock lock(mutex_);
   int64_t bytes = store_->bytes_allocated() / store_->segment_bytes() * 16;
   for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
@@ -145,6 +147,7 @@ StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory) {
     state.EndBlock(block);
   }
   lock.unlock();
+  if (when_copied) when_copied();
 
   std::vector<FileSum> sums;
   Status status = WriteFiles(directory, state, snapshot.segments, store.get(), &sums);

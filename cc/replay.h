@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -92,8 +93,10 @@ class Replay {
   Status Reset();
   // Writes everything as it is at one moment into new files in `directory`, each
   // flushed to the disk, and says what is in them. The mutex is held to copy what is
-  // not rows; rows are pinned and written without it.
-  StatusOr<std::vector<FileSum>> Save(const std::string& directory);
+  // not rows; rows are pinned and written without it. `when_copied` is called once,
+  // with nothing held, when that is done: later changes are not in the checkpoint.
+  StatusOr<std::vector<FileSum>> Save(const std::string& directory,
+                                      const std::function<void()>& when_copied = {});
   // Replaces everything by what was saved, whose files must be as `files` says. The
   // options of this replay count, not those of then; kInvalidArgument when the steps
   // or tables do not fit, kDataLoss when a file is damaged, kIoError.

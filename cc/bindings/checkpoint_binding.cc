@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,10 +14,21 @@ namespace py = pybind11;
 namespace tfa {
 namespace {
 
-std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory) {
+std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
+                          const py::object& when_copied) {
+  const auto call = [&when_copied] {
+    const py::gil_scoped_acquire acquire;
+    try {
+      when_copied();
+    } catch (py::error_already_set& error) {  // the rows pinned must be let go
+      error.discard_as_unraisable("when_copied");
+    }
+  };
+  const std::function<void()> callback =
+      when_copied.is_none() ? std::function<void()>() : call;
   return ValueOrThrow([&] {
     const py::gil_scoped_release release;
-    return self.replay().Save(directory);
+    return self.replay().Save(directory, callback);
   }());
 }
 

@@ -54,6 +54,13 @@ void ThrowIfError(const Status& status) {
   throw py::error_already_set();
 }
 
+void WaitReport::Update(const std::string& reason) {
+  if (!wait_) {
+    wait_ = py::module_::import("tfagents_core.replay.waiting").attr("Wait")();
+  }
+  wait_.attr("update")(reason);
+}
+
 void DefineErrors(py::module_& module) {
   closed_error = DefineError(module, "ClosedError", "The replay has been closed.");
   damaged_error = DefineError(module, "DamagedCheckpointError",

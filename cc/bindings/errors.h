@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "cc/replay.h"
 #include "cc/status.h"
@@ -31,6 +32,16 @@ void DefineErrors(pybind11::module_& module);
 // Seconds from now as a deadline; none waits for ever. ValueError when negative.
 Deadline ToDeadline(std::optional<double> timeout);
 
+// Has Python say what a call that goes on waiting waits for; see replay/waiting.py.
+class WaitReport {
+ public:
+  // REQUIRES: the GIL.
+  void Update(const std::string& reason);
+
+ private:
+  pybind11::object wait_;
+};
+
 // Calls `attempt(deadline)`, which returns a Status and takes no GIL, until it is
 // done or `deadline` has passed; looks for signals every 100 ms. `try_first`: tries
 // once without waiting and without giving up the GIL, which is cheaper for small work.
@@ -41,6 +52,7 @@ Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
     Status status = attempt(kNoWait);
     if (status.code() != StatusCode::kDeadlineExceeded) return status;
   }
+  WaitReport report;
   for (;;) {
     const Deadline slice =
         std::min(deadline, std::chrono::steady_clock::now() + kSlice);
@@ -52,6 +64,7 @@ Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
     if (status.code() != StatusCode::kDeadlineExceeded) return status;
     if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
     if (std::chrono::steady_clock::now() >= deadline) return status;
+    report.Update(status.message());
   }
 }
 

@@ -30,6 +30,18 @@ AGENTS: dict[str, tuple[str, core.Builder[Any, Any], int]] = {
         ),
         500,
     ),
+    "gym:Pendulum-v1": (
+        "gymnasium",
+        d4pg.D4PGBuilder(
+            d4pg.D4PGConfig(
+                policy_layer_sizes=(32,),
+                critic_layer_sizes=(32,),
+                min_replay_size=100,
+                max_replay_size=300,
+            )
+        ),
+        500,
+    ),
     "gym:CartPole-v1": (
         "gymnasium",
         dqn.DQNBuilder(
@@ -148,6 +160,21 @@ def test_a_process_that_is_stopped_goes_on(tmp_path: pathlib.Path) -> None:
     digests = [p.communicate(timeout=200)[0].strip() for p in (whole, resumed)]
     assert digests[0] == digests[1] != ""
     assert rows(tmp_path / "whole") == rows(run_dir)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the processes it kills")
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits() -> None:
+    script = pathlib.Path(__file__).parent.parent / "stress" / "run_torture.py"
+    result = subprocess.run(
+        [sys.executable, "-P", str(script), "--kills", "3", "--steps", "400"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("3 kills")
 
 
 def test_a_second_process_at_the_same_run_is_turned_away(

@@ -189,3 +189,26 @@ def test_time_left_is_written_as_on_a_clock(clock, seconds, text):
     clock.now += 10
     progress.update(100, 0, "")
     assert stream.getvalue().endswith(f"{text} left\n")
+
+
+def test_notes_and_checkpoints_are_lines_of_a_pipe(clock):
+    progress, stream = _lines(clock, title="dqn on x")
+    progress.note("replay: up to 1.0 GiB")
+    progress.checkpoint("5.0 MiB at 100 steps")
+    assert stream.getvalue() == (
+        "dqn on x\nreplay: up to 1.0 GiB\ncheckpoint: 5.0 MiB at 100 steps\n"
+    )
+
+
+def test_a_terminal_keeps_notes_and_shows_the_newest_checkpoint(clock):
+    stream = _Terminal()
+    progress = console.LiveProgress(1_000, stream, clock=clock)
+    progress.note("replay: up to [1.0] GiB")
+    assert stream.getvalue() == "replay: up to [1.0] GiB\n"
+    for text in ("1.0 MiB at 100 steps", "2.0 MiB at 200 steps"):
+        progress.checkpoint(text)
+    clock.now += 1
+    progress.update(300, 0, "")
+    progress.close()
+    assert "2.0 MiB at 200 steps" in stream.getvalue()
+    assert "1.0 MiB at 100 steps" not in stream.getvalue()

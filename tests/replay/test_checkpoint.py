@@ -353,3 +353,28 @@ def test_the_golden_checkpoint_of_version_1_still_loads() -> None:
     sequences = rb.tables["sequences"].sample(2)
     assert sequences.info.key.tolist() == expected["sequence_keys"]
     assert float(sequences.data.sum()) == pytest.approx(expected["sequence_sum"])
+
+
+def test_what_changes_when_all_is_copied_is_not_in_the_checkpoint(
+    tmp_path: pathlib.Path,
+) -> None:
+    rb, driver = saving.filled()
+    rb.save(tmp_path / "before")
+    rb.save(tmp_path / "during", when_copied=lambda: driver.run(200))
+    rb.check_valid()
+    rb.save(tmp_path / "after")
+    before, during, after = (
+        saving.content(saving.copy_of(tmp_path / name))
+        for name in ("before", "during", "after")
+    )
+    assert before == during != after
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_fails_when_all_is_copied_does_not_fail_the_save(
+    tmp_path: pathlib.Path,
+) -> None:
+    rb, _ = saving.filled()
+    rb.save(tmp_path / "replay-1", when_copied=lambda: 1 // 0)
+    rb.check_valid()
+    assert replay.latest_intact(tmp_path) == tmp_path / "replay-1"

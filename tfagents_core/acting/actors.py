@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfagents_core import core, types
+from tfagents_core import core, tracing, types
 from tfagents_core.acting import variables
 
 Policy: TypeAlias = Callable[
@@ -28,7 +28,7 @@ class FeedForwardActor(core.Actor):
     """Acts with a policy that remembers nothing between steps. Not thread-safe.
 
     Args:
-        policy: compiled once with `tf.function`.
+        policy: compiled with `tf.function`, for one K; another K gives a warning.
         seed: with the number of calls so far, the policy's only randomness.
         adder: takes what the actor sees; None for an actor nobody learns from.
         variable_client: fetches newer variables; None where the policy shares its
@@ -43,7 +43,7 @@ class FeedForwardActor(core.Actor):
         adder: core.Adder | None = None,
         variable_client: variables.VariableClient | None = None,
     ) -> None:
-        self._policy = tf.function(policy)
+        self._policy = tracing.function(policy, "An actor's policy")
         # The seed's first word tells actors apart, its second their calls.
         self._seed = np.array([seed % 2**31, 0], np.int32)
         self._num_steps = np.int64(0)

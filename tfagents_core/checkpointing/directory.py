@@ -4,6 +4,10 @@ A checkpoint is a directory with any files and a `manifest.json` that lists each
 its size and CRC-32. It is written under another name, flushed to the disk and then
 renamed, so a crash at any moment leaves the ones before it intact; one that was
 damaged later is told by its manifest, and the one before it is used.
+
+The manifest's `format` is the version of everything inside: it goes up with any change
+that an earlier release could not read. Version 1 is a run's `state.npz`, `run.json` and
+`replay/`; one of it is among the tests, to keep loading.
 """
 
 from __future__ import annotations
@@ -21,12 +25,19 @@ _UNFINISHED = ".unfinished"
 _CHUNK_BYTES = 1 << 20
 
 
-def write(path: pathlib.Path, fill: Callable[[pathlib.Path], None]) -> None:
+class UnknownFormatError(RuntimeError):
+    """A checkpoint is of a format that this release does not know."""
+
+
+def write(path: pathlib.Path, fill: Callable[[pathlib.Path], None]) -> int:
     """Writes one checkpoint.
 
     Args:
         path: the directory to be; must not exist.
         fill: writes the checkpoint's files into the empty directory it is given.
+
+    Returns:
+        The bytes of its files.
 
     Raises:
         OSError: the disk is full or cannot be written; nothing is left behind.
@@ -47,26 +58,40 @@ def write(path: pathlib.Path, fill: Callable[[pathlib.Path], None]) -> None:
             _flush(entry)
         os.rename(unfinished, path)
         _flush(path.parent)
+        return sum(file["size"] for file in files.values())
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
 
 def is_intact(path: pathlib.Path) -> bool:
-    """Whether every file of a checkpoint is there as it was written."""
+    """Whether every file of a checkpoint is there as it was written.
+
+    Raises:
+        UnknownFormatError: this release cannot tell, because another wrote it.
+    """
     try:
         manifest = json.loads((path / _MANIFEST).read_bytes())
-        files = manifest["files"]
-        return manifest["format"] == _FORMAT and all(
-            _describe(path / name) == described for name, described in files.items()
+        if manifest["format"] != _FORMAT:
+            raise UnknownFormatError(
+                f"The checkpoint {path} is of format {manifest['format']}, and this "
+                f"release knows format {_FORMAT}; go on with the release that wrote it."
+            )
+        return all(
+            _describe(path / name) == described
+            for name, described in manifest["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
 def latest_intact(parent: pathlib.Path) -> pathlib.Path | None:
-    """The newest intact checkpoint in `parent` by name, or None."""
-    for path in reversed(_checkpoints(parent)):
+    """The newest intact checkpoint in `parent` by name, or None.
+
+    Raises:
+        UnknownFormatError: the newest that is intact is of another release.
+    """
+    for path in reversed(list_all(parent)):
         if is_intact(path):
             return path
     return None
@@ -74,13 +99,14 @@ def latest_intact(parent: pathlib.Path) -> pathlib.Path | None:
 
 def keep_newest(parent: pathlib.Path, num_kept: int) -> None:
     """Removes all but the `num_kept` newest checkpoints and what never got finished."""
-    for path in _checkpoints(parent)[:-num_kept]:
+    for path in list_all(parent)[:-num_kept]:
         shutil.rmtree(path)
     for path in parent.glob(f"*{_UNFINISHED}"):
         shutil.rmtree(path)
 
 
-def _checkpoints(parent: pathlib.Path) -> list[pathlib.Path]:
+def list_all(parent: pathlib.Path) -> list[pathlib.Path]:
+    """Every checkpoint in `parent` by name, intact or not; `parent` need not exist."""
     if not parent.is_dir():
         return []
     return sorted(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
-from typing import Any
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import dm_env
 import numpy as np
@@ -14,14 +15,16 @@ from tfagents_core import (
     counting,
     environment_loop,
     environments,
-    learning,
     replay,
     seeds,
     specs,
     types,
 )
 from tfagents_core.experiments import config as experiment_config
-from tfagents_core.experiments import evaluation
+from tfagents_core.experiments import evaluation, memory
+
+Save: TypeAlias = Callable[[pathlib.Path, Callable[[], None]], None]
+"""Writes a saved experiment into a directory; see `InlineExperiment.begin_save`."""
 
 
 class _InlineClient:
@@ -32,6 +35,8 @@ class _InlineClient:
 
     def __init__(self, buffer: replay.Replay) -> None:
         self._buffer = buffer
+        self.saved = threading.Event()  # Cleared while the buffer is being saved.
+        self.saved.set()
 
     def append(
         self, rows: types.NestedArray, *, first: np.ndarray, last: np.ndarray
@@ -41,6 +46,16 @@ class _InlineClient:
         Raises:
             RunError: the rate limiter would have it wait.
         """
+        try:
+            self._buffer.append(rows, first=first, last=last, timeout=0)
+        except TimeoutError:
+            # A save holds on to rows, which may leave no memory for new ones.
+            self.saved.wait()
+            self._append_or_fail(rows, first, last)
+
+    def _append_or_fail(
+        self, rows: types.NestedArray, first: np.ndarray, last: np.ndarray
+    ) -> None:
         try:
             self._buffer.append(rows, first=first, last=last, timeout=0)
         except TimeoutError as error:
@@ -60,9 +75,11 @@ class InlineExperiment:
     Attributes:
         counters: how far the run has come.
         stopwatch: seconds spent in act, environment, observe, learn and evaluate.
+        memory: what the replay will take once it is full, in words.
 
     Raises:
-        ValueError: the agent cannot act in the environment, or sizes do not fit.
+        ValueError: the agent cannot act in the environment, sizes do not fit, or the
+            replay would outgrow the memory.
     """
 
     def __init__(self, config: experiment_config.ExperimentConfig) -> None:
@@ -83,6 +100,8 @@ class InlineExperiment:
         self.buffer = builder.make_replay(
             spec, num_streams=num_environments, seed=seeds.derive(seed, "replay")
         )
+        self.memory = memory.check_replay(self.buffer)
+        self._client = _InlineClient(self.buffer)
         networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
         self.learner = builder.make_learner(
             networks,
@@ -94,7 +113,7 @@ class InlineExperiment:
             networks,
             spec,
             seed=seeds.derive(seed, "actor"),
-            adder=builder.make_adder(spec, _InlineClient(self.buffer)),
+            adder=builder.make_adder(spec, self._client),
         )
         self._evaluation_actor = builder.make_actor(
             networks, spec, seed=seeds.derive(seed, "evaluation"), evaluation=True
@@ -113,7 +132,8 @@ class InlineExperiment:
             there was one.
 
         Raises:
-            RunError: learning broke down.
+            NotFiniteError: learning broke down.
+            RunError: acting would have to wait for learning.
         """
         steps, episodes = self._loop.step()
         self.counters.num_actor_steps += steps
@@ -121,10 +141,7 @@ class InlineExperiment:
         metrics: Mapping[str, Any] = {}
         with self.stopwatch.measure("learn"):
             while self.learner.can_step():
-                try:
-                    metrics = self.learner.step()
-                except learning.NotFiniteError as error:
-                    raise experiment_config.RunError(str(error)) from error
+                metrics = self.learner.step()
                 self.counters.num_learner_steps += self.learner.num_sgd_steps_per_step
         return episodes, metrics
 
@@ -162,8 +179,27 @@ class InlineExperiment:
                 figures[f"replay_target_samples_per_insert{suffix}"] = target
         return figures
 
-    def save(self, directory: pathlib.Path) -> None:
-        """Writes everything the run needs to go on, into an empty directory."""
+    def begin_save(self) -> Save:
+        """Copies everything the run needs to go on, but for the replay.
+
+        Returns:
+            What writes it, and the replay, into an empty directory; any thread may
+            call it once. It calls its second argument when the replay, too, is copied
+            or held on to; until then nothing may change.
+        """
+        state = self._state()
+
+        def save(directory: pathlib.Path, when_copied: Callable[[], None]) -> None:
+            self._client.saved.clear()
+            try:
+                self.buffer.save(directory / "replay", when_copied=when_copied)
+            finally:
+                self._client.saved.set()
+            np.savez(directory / "state.npz", **state)
+
+        return save
+
+    def _state(self) -> dict[str, Any]:
         state = {
             **_prefixed("learner", {k: v.numpy() for k, v in self._learner_state()}),
             **_prefixed("actor", self._actor.state()),
@@ -174,11 +210,10 @@ class InlineExperiment:
         for index, environment in enumerate(self._evaluation_environments):
             number = np.array(environment.next_episode_number)
             state[f"evaluation_environment/{index}"] = number
-        np.savez(directory / "state.npz", **state)
-        self.buffer.save(directory / "replay")
+        return state
 
     def restore(self, directory: pathlib.Path) -> list[int]:
-        """Goes on from what `save` wrote.
+        """Goes on from what was saved.
 
         Returns:
             The environments that could not get back into their episodes and go on

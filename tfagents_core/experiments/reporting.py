@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfagents_core import core, counting, loggers, types
+from tfagents_core.experiments import config as experiment_config
 
 
 class Reporter:
@@ -78,6 +79,17 @@ class Reporter:
                 self._counters.num_actor_steps, float(np.mean(returns))
             )
 
+    def checkpoint(
+        self, num_actor_steps: int, *, num_bytes: int, write_s: float, stall_s: float
+    ) -> None:
+        """Shows that a checkpoint has been written."""
+        if self._progress is not None:
+            mib = num_bytes / 2**20
+            self._progress.checkpoint(
+                f"{mib:,.1f} MiB at {num_actor_steps:,} steps, written in "
+                f"{write_s:.2f} s while training waited {stall_s:.2f} s"
+            )
+
     def learner(
         self, metrics: Mapping[str, Any], replay_figures: Mapping[str, float]
     ) -> None:
@@ -92,4 +104,11 @@ class Reporter:
             "walltime_s": round(self.walltime_s, 3),
             **values,
         }
-        core.write_all(self._outputs, kind, row)
+        try:
+            core.write_all(self._outputs, kind, row)
+        except OSError as error:
+            raise experiment_config.RunError(
+                f"{error.filename or 'The log'} could not be written "
+                f"({error.strerror}); make room, and the same command goes on from the "
+                "newest checkpoint."
+            ) from error

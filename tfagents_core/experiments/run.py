@@ -12,12 +12,12 @@ import threading
 import time
 import types as python_types
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfagents_core import checkpointing, core, loggers
+from tfagents_core import checkpointing, core, learning, loggers
 from tfagents_core.experiments import config as experiment_config
 from tfagents_core.experiments import inline, reporting, run_directory
 
@@ -35,7 +35,8 @@ class Result:
         walltime_s: seconds of training and evaluation.
         variables_sha256: digest of all learner variables in the order of their names.
         seconds: where the time went since the run was last started: act, environment,
-            observe (which is insertion), learn, evaluate and checkpoint.
+            observe (which is insertion), learn, evaluate and checkpoint (which is what
+            training waited for, not what was written meanwhile).
     """
 
     episode_return: float
@@ -70,9 +71,10 @@ def run_experiment(
         What `result.json` holds.
 
     Raises:
-        ValueError: the agent cannot act in the environment, or sizes do not fit;
-            nothing has been written.
-        DirectoryError: the directory holds another run, or another process is at it.
+        ValueError: the agent cannot act in the environment, sizes do not fit, or the
+            replay would outgrow the memory; nothing has been written.
+        DirectoryError: the directory holds another run or no intact checkpoint of this
+            one, cannot be written, or another process is at it.
         RunError: the run failed.
         Interrupted: SIGINT or SIGTERM came; a checkpoint has been written.
     """
@@ -82,12 +84,27 @@ def run_experiment(
     if finished is not None:
         return Result(**finished)
     experiment = inline.InlineExperiment(config)
-    with directory.open(config), _noting_signals() as interruption:
-        run = _Run(config, experiment, directory=directory)
+    with (
+        directory.open(config),
+        _noting_signals() as interruption,
+        checkpointing.BackgroundWriter[_Saved]() as writer,
+    ):
+        run = _Run(config, experiment, directory=directory, writer=writer)
+        if progress is not None:
+            progress.note(experiment.memory)
         with run.reporter(outputs, progress) as reporter:
             result = run.train(reporter, interruption)
         directory.write_result(dataclasses.asdict(result))
     return result
+
+
+@dataclasses.dataclass(frozen=True)
+class _Saved:
+    """A checkpoint that was written: as of when, of what size, in what time."""
+
+    num_actor_steps: int
+    num_bytes: int
+    write_s: float
 
 
 class _Run:
@@ -99,11 +116,14 @@ class _Run:
         experiment: inline.InlineExperiment,
         *,
         directory: run_directory.RunDirectory,
+        writer: checkpointing.BackgroundWriter[_Saved],
     ) -> None:
         """Goes back to the newest checkpoint, if there is one."""
         self._config = config
         self._experiment = experiment
         self._directory = directory
+        self._writer = writer
+        self._stall_s = 0.0  # For the newest save.
         self._returns: list[float] = []  # Of the newest evaluation.
         self._walltime_s = 0.0
         checkpoint = directory.latest_checkpoint()
@@ -140,15 +160,19 @@ class _Run:
         while counters.num_actor_steps < self._config.num_actor_steps:
             self._tick(reporter)
             if interruption.signal is not None:
-                self._save(reporter)
+                self._begin_save(reporter)
+                self._finish_save(reporter)
                 raise experiment_config.Interrupted(
                     interruption.signal,
                     f"Interrupted at step {counters.num_actor_steps:,}; the same "
                     f"command goes on from the checkpoint in {self._directory.path}.",
                 )
+            if self._writer.is_done:
+                self._finish_save(reporter)
             if self._is_save_due():
-                self._save(reporter)
-        self._save(reporter)
+                self._begin_save(reporter)
+        self._begin_save(reporter)
+        self._finish_save(reporter)
         return Result(
             episode_return=float(np.mean(self._returns)),
             episode_returns=self._returns,
@@ -162,7 +186,13 @@ class _Run:
         config, experiment = self._config, self._experiment
         counters = experiment.counters
         before = dataclasses.replace(counters)
-        episodes, metrics = experiment.step()
+        try:
+            episodes, metrics = experiment.step()
+        except learning.NotFiniteError as error:
+            self._finish_save(reporter)
+            raise experiment_config.RunError(
+                f"{str(error).rstrip('.')}; {self._last_checkpoint()}."
+            ) from error
         reporter.tick(experiment.limiter)
         for episode in episodes:
             reporter.episode(episode)
@@ -186,27 +216,63 @@ class _Run:
     def _is_save_due(self) -> bool:
         return self._step_is_due or time.perf_counter() >= self._next_save_s
 
-    def _save(self, reporter: reporting.Reporter) -> None:
-        def fill(path: pathlib.Path) -> None:
-            self._experiment.save(path)
-            metrics = self._directory.metrics
-            run = {
-                "episode_returns": self._returns,
-                "walltime_s": reporter.walltime_s,
-                "metrics_bytes": metrics.stat().st_size if metrics.exists() else 0,
-            }
-            (path / "run.json").write_text(json.dumps(run))
-
+    def _begin_save(self, reporter: reporting.Reporter) -> None:
+        """Begins a checkpoint as of now, which is written while training goes on."""
+        self._finish_save(reporter)
+        start_s = time.perf_counter()
         with self._experiment.stopwatch.measure("checkpoint"):
-            self._directory.save(
-                self._experiment.counters.num_actor_steps,
-                fill,
-                keep=self._config.num_checkpoints_kept,
+            self._writer.start(self._make_save(reporter.walltime_s))
+        self._stall_s = time.perf_counter() - start_s
+        self._next_save_s = start_s + self._config.checkpoint_every_s
+
+    def _make_save(self, walltime_s: float) -> Callable[[Callable[[], None]], _Saved]:
+        """What writes a checkpoint of the present state, in another thread."""
+        num_actor_steps = self._experiment.counters.num_actor_steps
+        save = self._experiment.begin_save()
+        metrics = self._directory.metrics
+        run = {
+            "episode_returns": self._returns,
+            "walltime_s": walltime_s,
+            "metrics_bytes": metrics.stat().st_size,
+        }
+
+        def write(when_copied: Callable[[], None]) -> _Saved:
+            def fill(path: pathlib.Path) -> None:
+                save(path, when_copied)
+                (path / "run.json").write_text(json.dumps(run))
+                run_directory.flush(metrics)
+
+            start_s = time.perf_counter()
+            num_bytes = self._directory.save(
+                num_actor_steps, fill, keep=self._config.num_checkpoints_kept
             )
-        self._next_save_s = time.perf_counter() + self._config.checkpoint_every_s
+            return _Saved(num_actor_steps, num_bytes, time.perf_counter() - start_s)
+
+        return write
+
+    def _finish_save(self, reporter: reporting.Reporter) -> None:
+        """Waits for the checkpoint under way, if there is one, and reports it."""
+        start_s = time.perf_counter()
+        with self._experiment.stopwatch.measure("checkpoint"):
+            saved = self._writer.finish()
+        stall_s = self._stall_s + time.perf_counter() - start_s
+        if saved is not None and saved.num_bytes:
+            reporter.checkpoint(
+                saved.num_actor_steps,
+                num_bytes=saved.num_bytes,
+                write_s=saved.write_s,
+                stall_s=stall_s,
+            )
+
+    def _last_checkpoint(self) -> str:
+        checkpoint = self._directory.latest_checkpoint()
+        if checkpoint is None:
+            return "there was no checkpoint yet"
+        return f"the last good checkpoint is {checkpoint}"
 
     def _restore(self, checkpoint: pathlib.Path) -> None:
         run: dict[str, Any] = json.loads((checkpoint / "run.json").read_text())
+        self._directory.remove_checkpoints_after(checkpoint)
         self._directory.cut_metrics(run["metrics_bytes"])
         self._returns, self._walltime_s = run["episode_returns"], run["walltime_s"]
         for index in self._experiment.restore(checkpoint):

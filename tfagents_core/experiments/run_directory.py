@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -45,14 +46,24 @@ class RunDirectory:
     def check(self, config: experiment_config.ExperimentConfig) -> None:
         """Makes sure that the directory is free, or holds this very run.
 
+        A field that the run's `config.json` does not have, because it was written
+        before there was one, counts as having its default.
+
         Raises:
-            DirectoryError: it holds another run, or is no directory.
+            DirectoryError: it holds another run, or what only a run writes without
+                saying of which, or is no directory.
         """
         if self.path.exists() and not self.path.is_dir():
             raise experiment_config.DirectoryError(f"{self.path} is not a directory.")
         if not self._config.exists():
+            self._check_free()
             return
-        theirs, ours = self.read_config(), _describe(config)
+        theirs = {**_defaults(experiment_config.ExperimentConfig), **self.read_config()}
+        theirs["agent_config"] = {
+            **_defaults(type(config.builder.config)),
+            **theirs.get("agent_config", {}),
+        }
+        ours = _describe(config)
         for name in ours:
             if name != "versions" and theirs.get(name) != ours[name]:
                 raise experiment_config.DirectoryError(
@@ -61,45 +72,62 @@ class RunDirectory:
                     "directory."
                 )
 
+    def _check_free(self) -> None:
+        """Refuses a directory whose files a new run would overwrite."""
+        kept = [self.metrics, self.events, self._result, *self._list_checkpoints()]
+        for path in kept:
+            if path.exists():
+                raise experiment_config.DirectoryError(
+                    f"{self.path} has {path.name} in it but no config.json, so it is not "
+                    "known of which run; name another directory."
+                )
+
     @contextlib.contextmanager
     def open(self, config: experiment_config.ExperimentConfig) -> Iterator[None]:
         """Makes the directory if need be and keeps other processes out of it.
 
         Raises:
-            DirectoryError: another process is at this run.
+            DirectoryError: another process is at this run, or the directory cannot be
+                written.
         """
-        self._checkpoints.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "w") as lock:
+        with contextlib.ExitStack() as stack:
             try:
+                self._checkpoints.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(self.path / ".lock", "w"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not self._config.exists():
+                    write_json(self._config, _describe(config))
             except BlockingIOError as error:
                 raise experiment_config.DirectoryError(
                     f"Another process is at the run in {self.path}; wait for it, or "
                     "name another directory."
                 ) from error
-            if not self._config.exists():
-                write_json(self._config, _describe(config))
+            except OSError as error:
+                raise experiment_config.DirectoryError(
+                    f"The run directory {self.path} cannot be written "
+                    f"({error.strerror}); name another directory."
+                ) from error
             yield
 
     def read_config(self) -> dict[str, Any]:
         """The contents of `config.json`.
 
         Raises:
-            DirectoryError: there is none.
+            DirectoryError: there is none, or it is damaged.
         """
         if not self._config.exists():
             raise experiment_config.DirectoryError(
                 f"{self.path} holds no run: there is no config.json in it."
             )
-        contents: dict[str, Any] = json.loads(self._config.read_text())
-        return contents
+        return _read_json(self._config)
 
     def read_result(self) -> dict[str, Any] | None:
-        """The contents of `result.json`, or None while the run is unfinished."""
-        if not self._result.exists():
-            return None
-        contents: dict[str, Any] = json.loads(self._result.read_text())
-        return contents
+        """The contents of `result.json`, or None while the run is unfinished.
+
+        Raises:
+            DirectoryError: it is damaged.
+        """
+        return _read_json(self._result) if self._result.exists() else None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Writes `result.json`."""
@@ -107,27 +135,55 @@ class RunDirectory:
 
     def save(
         self, num_actor_steps: int, fill: Callable[[pathlib.Path], None], *, keep: int
-    ) -> None:
+    ) -> int:
         """Writes a checkpoint as of `num_actor_steps` and keeps the newest `keep`.
+
+        Returns:
+            The bytes written; 0 if there is a checkpoint of this step.
 
         Raises:
             RunError: it cannot be written; the ones before it are intact.
         """
         path = self._checkpoints / f"step-{num_actor_steps:012d}"
         if path.exists():
-            return
+            return 0
         try:
-            checkpointing.write(path, fill)
+            num_bytes = checkpointing.write(path, fill)
+            checkpointing.keep_newest(self._checkpoints, keep)
         except OSError as error:
             raise experiment_config.RunError(
-                f"The checkpoint {path} could not be written ({error.strerror}); the "
-                "one before it is intact."
+                f"The checkpoint {path} could not be written "
+                f"({os.strerror(error.errno or 0)}); make room, and the same command "
+                "goes on from the one before it."
             ) from error
-        checkpointing.keep_newest(self._checkpoints, keep)
+        return num_bytes
 
     def latest_checkpoint(self) -> pathlib.Path | None:
-        """The newest intact checkpoint, if there is one."""
-        return checkpointing.latest_intact(self._checkpoints)
+        """The newest intact checkpoint; None where none was ever written.
+
+        Raises:
+            DirectoryError: there are checkpoints, but none that is intact and of a
+                format that this release knows.
+        """
+        try:
+            latest = checkpointing.latest_intact(self._checkpoints)
+        except checkpointing.UnknownFormatError as error:
+            raise experiment_config.DirectoryError(str(error)) from error
+        if latest is None and (damaged := self._list_checkpoints()):
+            raise experiment_config.DirectoryError(
+                f"No checkpoint in {self._checkpoints} is intact ({len(damaged)} are "
+                "damaged); name another directory to begin anew."
+            )
+        return latest
+
+    def remove_checkpoints_after(self, checkpoint: pathlib.Path) -> None:
+        """Removes what is newer than the newest intact checkpoint: the damaged ones."""
+        for path in self._list_checkpoints():
+            if path.name > checkpoint.name:
+                shutil.rmtree(path)
+
+    def _list_checkpoints(self) -> list[pathlib.Path]:
+        return checkpointing.list_all(self._checkpoints)
 
     def restore_policy(self, networks: core.Networks) -> None:
         """Gives a policy the variables of the newest checkpoint.
@@ -147,15 +203,44 @@ class RunDirectory:
 
     def cut_metrics(self, num_bytes: int) -> None:
         """Takes back the rows written after a checkpoint."""
-        if self.metrics.exists():
+        if self.metrics.exists() and self.metrics.stat().st_size > num_bytes:
             os.truncate(self.metrics, num_bytes)
+
+
+def flush(path: pathlib.Path) -> None:
+    """Has what was written to a file reach the disk."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def write_json(path: pathlib.Path, contents: Mapping[str, Any]) -> None:
     """Writes `contents` for people as much as for programs, whole or not at all."""
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(contents, indent=2) + "\n")
+    with open(unfinished, "w") as file:
+        file.write(json.dumps(contents, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(unfinished, path)
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        contents: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise experiment_config.DirectoryError(
+            f"{path} is damaged: it is no JSON; name another directory."
+        ) from error
+    return contents
+
+
+def _defaults(config: type[Any]) -> dict[str, Any]:
+    """The fields of a dataclass that have a default, as JSON would give them back."""
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(config)
+        if field.default is not dataclasses.MISSING
+    }
+    return _as_json(defaults)
 
 
 def _describe(config: experiment_config.ExperimentConfig) -> dict[str, Any]:
@@ -174,7 +259,11 @@ def _describe(config: experiment_config.ExperimentConfig) -> dict[str, Any]:
             **{p: importlib.metadata.version(p) for p in _PACKAGES},
         },
     }
-    as_json: dict[str, Any] = json.loads(json.dumps(described, default=_plain))
+    return _as_json(described)
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    as_json: dict[str, Any] = json.loads(json.dumps(values, default=_plain))
     return as_json
 
 

@@ -69,6 +69,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
             maxlen=_NUM_RECENT_RETURNS
         )
         self._evaluation: tuple[int, float] | None = None
+        self._checkpoint = ""
 
     def update(
         self, num_actor_steps: int, num_learner_steps: int, limiter: Limiter = ""
@@ -101,6 +102,14 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         """Takes the mean return of an evaluation at `num_actor_steps`."""
         self._evaluation = num_actor_steps, episode_return
         self._draw_evaluation()
+
+    def checkpoint(self, text: str) -> None:
+        """Takes what there is to say about the newest checkpoint."""
+        self._checkpoint = text
+
+    @abc.abstractmethod
+    def note(self, text: str) -> None:
+        """Shows one line that stays, at once."""
 
     def close(self) -> None:
         """Shows the last state, if any, and leaves it there; once is enough."""
@@ -182,6 +191,14 @@ class LinesProgress(Progress):
         )
         self._heading = title
 
+    def checkpoint(self, text: str) -> None:
+        """Shows the newest checkpoint."""
+        self._print(f"checkpoint: {text}")
+
+    def note(self, text: str) -> None:
+        """Shows one line."""
+        self._print(text)
+
     def _draw(self) -> None:
         if self._rates.per_second() is None:
             return  # The run has only begun: there is nothing to say yet.
@@ -222,6 +239,10 @@ class LiveProgress(Progress):
             console=rich_console.Console(file=stream), auto_refresh=False
         )
 
+    def note(self, text: str) -> None:
+        """Shows one line above the display."""
+        self._live.console.print(text, highlight=False, markup=False)
+
     def close(self) -> None:
         """Leaves the last display standing and gives the terminal back."""
         super().close()
@@ -255,6 +276,8 @@ class LiveProgress(Progress):
         ]
         if limiter := self._limiter_text():
             rows.append(("replay", limiter))
+        if self._checkpoint:
+            rows.append(("checkpoint", self._checkpoint))
         return rows
 
 

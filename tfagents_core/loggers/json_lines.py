@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from tfagents_core import core
+from tfagents_core.loggers import files
 
 
 class JsonLinesLogger(core.Logger):
-    """Appends one JSON object a line to a file and flushes every line.
+    """Appends one JSON object a line to a file, with no buffer in between.
 
     Every line is valid JSON: NumPy values and eager tensors become numbers and lists,
     and what JSON has no word for (NaN and the infinities) becomes `null`. A torn last
@@ -30,21 +31,20 @@ class JsonLinesLogger(core.Logger):
             OSError: the file cannot be written.
         """
         path = pathlib.Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         _cut_torn_line(path)
-        self._file = path.open("a", encoding="utf-8")
+        self._file = files.AppendedFile(path)
 
     def write(self, kind: str, values: Mapping[str, Any]) -> None:
         """Writes `{"kind": kind, **values}` as one line.
 
         Raises:
             TypeError: a value has no form in JSON; nothing was written.
+            OSError: with the path, when the disk is full or fails.
         """
         row = {"kind": kind} | {
             name: _jsonable(value, name) for name, value in values.items()
         }
-        self._file.write(json.dumps(row, allow_nan=False) + "\n")
-        self._file.flush()
+        self._file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
 
     def close(self) -> None:
         """Closes the file; closing twice is harmless."""

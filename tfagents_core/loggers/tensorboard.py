@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2
-from tensorboard.summary.writer import event_file_writer
+from tensorboard.summary.writer import record_writer
 
 from tfagents_core import core
+from tfagents_core.loggers import files
 
-_FLUSH_EVERY_S = 10
+_FILE_VERSION = "brain.Event:2"
 
 
 class TensorBoardLogger(core.Logger):
     """Writes the scalars of each row under the tags `kind/name`.
 
-    The horizontal axis is `num_actor_steps`. Rows are queued and written by the event
-    writer's own thread, at the latest after 10 s. Values that are no single number,
-    such as a list of returns, are left out. Owns its event file until `close`; not
-    thread-safe.
+    The horizontal axis is `num_actor_steps`. Values that are no single number, such as
+    a list of returns, are left out. Owns its event file, to which rows go at once, until
+    `close`; not thread-safe.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -31,15 +32,18 @@ class TensorBoardLogger(core.Logger):
         Raises:
             OSError: the file cannot be written.
         """
-        self._writer = event_file_writer.EventFileWriter(
-            os.fspath(directory), flush_secs=_FLUSH_EVERY_S
-        )
+        # TensorBoard reads the files of a directory in the order of their names.
+        name = f"events.out.tfevents.{time.time():.6f}.{os.getpid()}"
+        self._file = files.AppendedFile(pathlib.Path(directory) / name)
+        self._records = record_writer.RecordWriter(self._file)
+        self._write(event_pb2.Event(file_version=_FILE_VERSION))
 
     def write(self, kind: str, values: Mapping[str, Any]) -> None:
         """Writes one event with every scalar of `values`.
 
         Raises:
             KeyError: `values` has no `num_actor_steps`.
+            OSError: with the path, when the disk is full or fails.
         """
         step = int(values["num_actor_steps"])
         scalars = [
@@ -47,17 +51,16 @@ class TensorBoardLogger(core.Logger):
             for name, value in values.items()
             if name != "num_actor_steps" and _is_scalar(value)
         ]
-        self._writer.add_event(
-            event_pb2.Event(
-                wall_time=time.time(),
-                step=step,
-                summary=summary_pb2.Summary(value=scalars),
-            )
-        )
+        summary = summary_pb2.Summary(value=scalars)
+        self._write(event_pb2.Event(step=step, summary=summary))
 
     def close(self) -> None:
-        """Writes out the queue and closes the file; closing twice is harmless."""
-        self._writer.close()
+        """Closes the file; closing twice is harmless."""
+        self._file.close()
+
+    def _write(self, event: event_pb2.Event) -> None:
+        event.wall_time = time.time()
+        self._records.write(event.SerializeToString())
 
 
 def _is_scalar(value: Any) -> bool:

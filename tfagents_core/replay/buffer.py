@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, final
 
 import numpy.typing as npt
@@ -70,6 +70,7 @@ class Replay:
             raise ValueError(f"max_bytes is {max_bytes}; it must be >= 1, or None")
         self._steps = columns.to_columns(steps)
         self._num_streams = num_streams
+        self._max_bytes = max_bytes
         self._flatten = columns.make_flatten(self._steps)
         self._core = _make_core(
             self._steps,
@@ -92,6 +93,11 @@ class Replay:
     def num_streams(self) -> int:
         """K, the number of streams."""
         return self._num_streams
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The bound on `bytes_allocated`; None when there is none."""
+        return self._max_bytes
 
     @property
     def tables(self) -> Mapping[str, tables.TableHandle]:
@@ -212,7 +218,12 @@ class Replay:
         """Drops all items and open episodes; counts start at zero, keys stay stale."""
         self._core.reset()
 
-    def save(self, directory: checkpoint.Path) -> None:
+    def save(
+        self,
+        directory: checkpoint.Path,
+        *,
+        when_copied: Callable[[], object] | None = None,
+    ) -> None:
         """Writes everything, as it is at this moment, into a new directory.
 
         Steps, items, priorities, selectors, counts, random generators and open episodes:
@@ -226,6 +237,9 @@ class Replay:
         Args:
           directory: must not exist; its parents are made. `latest_intact` finds the
             newest of several by the number in its name, such as `replay-000123`.
+          when_copied: called once, in this thread, when all is copied or held: what
+            other threads change from then on is not in the checkpoint. What it raises
+            is printed and goes no further.
 
         Raises:
           FileExistsError: when there is such a file or directory.
@@ -233,7 +247,7 @@ class Replay:
             at `directory`, and what was written before is untouched.
           ClosedError: when the replay is closed.
         """
-        checkpoint.save(self._core, directory)
+        checkpoint.save(self._core, directory, when_copied=when_copied)
 
     def restore(self, directory: checkpoint.Path) -> None:
         """Replaces everything by what was saved, or raises and changes nothing.

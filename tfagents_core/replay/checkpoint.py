@@ -19,7 +19,7 @@ import pathlib
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tfagents_core.replay import _core
@@ -32,7 +32,12 @@ _PARTIAL = ".partial"
 Path = str | os.PathLike[str]
 
 
-def save(core: _core.Replay, directory: Path) -> None:
+def save(
+    core: _core.Replay,
+    directory: Path,
+    *,
+    when_copied: Callable[[], object] | None = None,
+) -> None:
     """Writes a replay into a new directory; see `Replay.save`."""
     target = pathlib.Path(directory).absolute()
     if target.exists():
@@ -46,7 +51,7 @@ def save(core: _core.Replay, directory: Path) -> None:
         shutil.rmtree(partial)  # of a process that died while it was writing
     partial.mkdir()
     try:
-        files = core.save(str(partial))
+        files = core.save(str(partial), when_copied)
         _write(partial / _MANIFEST, _encode_manifest(files))
         _flush_directory(partial)
         partial.rename(target)
