@@ -182,6 +182,7 @@ TEST_F(StepStorePackingTest, HeldRowsNeverChangeWhateverHappens) {
     for (const Held& each : held) store->CountRefs(each.window, &refs);
     const Status status = store->CheckValid(refs);
     ASSERT_TRUE(status.ok()) << status.message();
+    if (held.empty()) continue;
     const Held& each = held[random.Below(held.size())];
     const int64_t before = std::min<int64_t>(2, each.window.episode_step);
     for (int64_t i = -before; i < each.window.length; ++i) {
