@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc)
+SOURCES := $(wildcard cc/*.cmake cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc)
 
 .PHONY: help setup demo test lint types test-cc test-py results pictures benchmarks sanitize \
     torture soak clean

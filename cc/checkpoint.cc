@@ -6,9 +6,11 @@
 // uint32. All little-endian.
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "cc/column_reader.h"
 #include "cc/replay.h"
 #include "cc/serial.h"
 
@@ -24,6 +26,20 @@ std::string ColumnFile(int64_t column, int64_t num_columns) {
   return "column-" + std::to_string(column) + ".bin";
 }
 
+// Rows are written as they were appended, whatever form they are kept in.
+Status WritePacked(const SegmentRows& each, int64_t column, const StepStore& store,
+                   FileWriter* file) {
+  const ColumnReader reader(store, column);
+  const LocatedWindow rows = {{each.segment, 0, each.rows, 0},
+                              store.SegmentData(each.segment)};
+  for (int64_t i = 0; i < each.rows;) {
+    const int64_t run = reader.Run(rows, i, each.rows - i);
+    TFA_RETURN_IF_ERROR(file->Append(reader.Row(rows, i), run * reader.row_bytes()));
+    i += run;
+  }
+  return OkStatus();
+}
+
 StatusOr<FileSum> WriteColumn(const std::string& directory,
                               const std::vector<SegmentRows>& segments, int64_t column,
                               StepStore* store) {
@@ -32,6 +48,10 @@ StatusOr<FileSum> WriteColumn(const std::string& directory,
   FileWriter file(directory, ColumnFile(column, num_columns));
   TFA_RETURN_IF_ERROR(file.Open());
   for (const SegmentRows& each : segments) {
+    if (column < num_columns && store->layout().packs(column)) {
+      TFA_RETURN_IF_ERROR(WritePacked(each, column, *store, &file));
+      continue;
+    }
     const uint8_t* const rows = store->ColumnRows(each.segment, column);
     TFA_RETURN_IF_ERROR(file.Append(rows, each.rows * row_bytes));
   }
@@ -75,20 +95,31 @@ Status ReadState(const std::string& directory, const std::vector<FileSum>& files
   return file.Finish();
 }
 
-Status ReadColumn(const std::string& directory, const std::vector<FileSum>& files,
-                  const std::vector<SegmentRows>& segments, int64_t column,
-                  StepStore* store) {
+// Reads segment by segment, so that what packs needs the memory of one.
+Status ReadRows(const std::string& directory, const std::vector<FileSum>& files,
+                const std::vector<SegmentRows>& segments, StepStore* store) {
   const auto num_columns = static_cast<int64_t>(store->columns().size());
-  const StatusOr<FileSum> sum = Find(files, ColumnFile(column, num_columns));
-  if (!sum.ok()) return sum.status();
-  FileReader file(directory, *sum);
-  TFA_RETURN_IF_ERROR(file.Open());
-  const int64_t row_bytes = store->ColumnRowBytes(column);
-  for (const SegmentRows& each : segments) {
-    uint8_t* const rows = store->ColumnRows(each.segment, column);
-    TFA_RETURN_IF_ERROR(file.Read(rows, each.rows * row_bytes));
+  std::vector<std::unique_ptr<FileReader>> columns;
+  for (int64_t c = 0; c <= num_columns; ++c) {
+    const StatusOr<FileSum> sum = Find(files, ColumnFile(c, num_columns));
+    if (!sum.ok()) return sum.status();
+    columns.push_back(std::make_unique<FileReader>(directory, *sum));
+    TFA_RETURN_IF_ERROR(columns.back()->Open());
   }
-  return file.Finish();
+  std::vector<uint8_t> scratch;
+  for (const SegmentRows& each : segments) {
+    TFA_RETURN_IF_ERROR(store->StartFilling(each));
+    for (int64_t c = 0; c <= num_columns; ++c) {
+      const int64_t bytes = each.rows * store->ColumnRowBytes(c);
+      uint8_t* const rows = store->ColumnRows(each.segment, c);
+      TFA_RETURN_IF_ERROR(columns[static_cast<size_t>(c)]->Read(rows, bytes));
+    }
+    TFA_RETURN_IF_ERROR(store->FinishFilling(each, &scratch));
+  }
+  for (const std::unique_ptr<FileReader>& column : columns) {
+    TFA_RETURN_IF_ERROR(column->Finish());
+  }
+  return OkStatus();
 }
 
 std::string Names(const std::vector<std::string>& names) {
@@ -127,7 +158,7 @@ Status FindTables(const std::vector<TableOptions>& options, Reader* in,
 StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
                                             const std::function<void()>& when_copied) {
   Lock lock(mutex_);
-  int64_t bytes = store_->bytes_allocated() / store_->segment_bytes() * 16;
+  int64_t bytes = store_->num_segments() * 16;
   for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
   lock.unlock();
   Writer state;
@@ -180,10 +211,7 @@ Status Replay::Restore(const std::string& directory,
   TFA_RETURN_IF_ERROR(CheckBudget(*store));
   std::vector<Reader> blocks;
   TFA_RETURN_IF_ERROR(FindTables(options_.tables, &in, &blocks));
-  const auto num_columns = static_cast<int64_t>(columns().size());
-  for (int64_t c = 0; c <= num_columns; ++c) {
-    TFA_RETURN_IF_ERROR(ReadColumn(directory, files, segments, c, store.get()));
-  }
+  TFA_RETURN_IF_ERROR(ReadRows(directory, files, segments, store.get()));
   std::vector<std::unique_ptr<Table>> tables;
   for (size_t t = 0; t < blocks.size(); ++t) {
     StatusOr<std::unique_ptr<Table>> table =
@@ -192,7 +220,7 @@ Status Replay::Restore(const std::string& directory,
     tables.push_back(std::move(*table));
   }
   TFA_RETURN_IF_ERROR(ConnectTables(tables));
-  store->Unref(segments);
+  store->FinishLoading(segments);
 
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());

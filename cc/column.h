@@ -23,6 +23,12 @@ enum class DType {
   kFloat64,
 };
 
+// How a column's rows are kept once its segment is full.
+enum class Compression {
+  kNone,
+  kLz4,
+};
+
 // Bytes of one element.
 int64_t DTypeSize(DType dtype);
 
@@ -34,6 +40,7 @@ struct Column {
   std::string name;
   DType dtype = DType::kFloat32;
   std::vector<int64_t> shape;
+  Compression compression = Compression::kNone;
 
   int64_t num_elements() const;
   int64_t row_bytes() const { return num_elements() * DTypeSize(dtype); }

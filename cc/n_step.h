@@ -43,7 +43,7 @@ class NStepSum {
     Sum element;
     const int64_t length = item.window.length;
     for (int64_t t = 1; t < length;) {
-      const int64_t run = rewards_.Run(item, t, length - t);
+      const int64_t run = discounts_.Run(item, t, rewards_.Run(item, t, length - t));
       const R* r = reinterpret_cast<const R*>(rewards_.Row(item, t)) + i;
       const D* d = reinterpret_cast<const D*>(discounts_.Row(item, t));
       if (discount_size_ > 1) d += i;

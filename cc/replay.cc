@@ -28,6 +28,7 @@ StepStore::Options StoreOptions(const ReplayOptions& options) {
   store.num_streams = options.num_streams;
   store.segment_rows = options.segment_rows;
   store.max_bytes = options.max_bytes;
+  store.directory = options.storage_directory;
   store.history_rows = std::max<int64_t>(options.history, 1);
   for (const TableOptions& table : options.tables) {
     store.history_rows = std::max(store.history_rows, table.pattern.max_rows());
@@ -56,6 +57,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
   TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_));
   replay->num_items_.resize(replay->tables_.size());
   replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
+  TFA_RETURN_IF_ERROR(replay->StartPacker());
   return replay;
 }
 
@@ -159,7 +161,10 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
     if (full < num_tables()) {
       const int64_t count = num_items_[static_cast<size_t>(full)];
       TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
-    } else if (MakeRoom(store_->NumNeeded(rows, n))) {
+    } else if (const int64_t needed = store_->NumNeeded(rows, n);
+               MustAwaitPacker(needed)) {
+      TFA_RETURN_IF_ERROR(AwaitPacker(&lock, deadline));
+    } else if (MakeRoom(needed)) {
       break;
     } else {
       TFA_RETURN_IF_ERROR(Await(
@@ -169,6 +174,7 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
     }
   }
   TFA_RETURN_IF_ERROR(store_->Append(rows, n, columns));
+  if (store_->num_unpacked() > 0) to_pack_.notify_one();
   for (size_t t = 0; t < tables_.size(); ++t) {
     MakeItems(t, rows, n, priorities == nullptr ? nullptr : priorities[t]);
   }
@@ -300,12 +306,6 @@ Status Replay::Reset() {
   store_->Reset();
   NotifyAll();
   return OkStatus();
-}
-
-void Replay::Close() {
-  const Lock lock(mutex_);
-  closed_ = true;
-  NotifyAll();
 }
 
 bool Replay::closed() const {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct ReplayOptions {
   int64_t segment_rows = 0;  // 0: chosen by the size of a row
   int64_t max_bytes = 0;     // of stored steps; 0: no bound
   uint64_t seed = 0;
+  std::string storage_directory;  // keeps steps in a file there; empty: in RAM
 };
 
 // What the patterns and views of the tables ask of the store.
@@ -47,11 +49,17 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 // lets go. Whoever must wait (a rate limiter says no) waits until its deadline,
 // and its error says what for; `Close` wakes all.
 //
+// Where columns are to be compressed, a thread of the replay's own does it, a full
+// segment at a time, without the mutex. Nothing but memory depends on when.
+//
 // Errors: kCancelled from every call after `Close`; kDeadlineExceeded from the
 // waiting ones; a call that fails has changed nothing.
 class Replay {
  public:
   static StatusOr<std::unique_ptr<Replay>> Create(ReplayOptions options);
+  ~Replay() { Close(); }
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
 
   const std::vector<Column>& columns() const { return options_.columns; }
   int64_t num_streams() const { return static_cast<int64_t>(last_seen_.size()); }
@@ -65,6 +73,8 @@ class Replay {
   // that row i makes in table t have the priority `priorities[t][i]`, or where
   // `priorities` or `priorities[t]` is null the highest seen so far. Where max_bytes
   // leaves no room, the items with the oldest steps go, also if this call then fails.
+  // Whatever the deadline, unless it is kNoWait, waits for the compressing thread where
+  // memory depends on it.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
                 const double* const* priorities, Deadline deadline);
 
@@ -102,7 +112,11 @@ class Replay {
   // or tables do not fit, kDataLoss when a file is damaged, kIoError.
   Status Restore(const std::string& directory, const std::vector<FileSum>& files);
 
-  // Makes every other call, waiting ones too, fail with kCancelled. Idempotent.
+  // Waits until all full segments are compressed.
+  Status AwaitPacked(Deadline deadline);
+
+  // Makes every other call, waiting ones too, fail with kCancelled, and ends the
+  // compressing thread. Idempotent.
   void Close();
   bool closed() const;
 
@@ -130,6 +144,11 @@ class Replay {
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
   Status CheckBudget(const StepStore& store) const;
   bool MakeRoom(int64_t num_segments);
+  Status StartPacker();
+  void PackUntilClosed();
+  bool PackOne(Lock* lock, std::vector<uint8_t>* scratch);
+  bool MustAwaitPacker(int64_t num_segments) const;
+  Status AwaitPacker(Lock* lock, Deadline deadline);
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
   Status Await(const std::string& reason, Lock* lock, Deadline deadline);
   void NotifyAll();
@@ -150,6 +169,10 @@ class Replay {
   std::vector<Window> windows_;
   std::vector<double> priorities_;
   int64_t num_appends_ = 0;
+
+  std::condition_variable to_pack_;  // there is something to compress, or no more
+  std::once_flag joined_;
+  std::thread packer_;
 };
 
 }  // namespace tfa

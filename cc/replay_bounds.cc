@@ -84,8 +84,7 @@ Status Replay::CheckBudget(const StepStore& store) const {
 // started; false when that must wait for gathers or saves in progress.
 bool Replay::MakeRoom(int64_t num_segments) {
   if (store_->options().max_bytes == 0) return true;
-  const auto missing = [&] { return num_segments - store_->NumAvailable(); };
-  while (missing() > store_->num_only_pinned()) {
+  while (num_segments > store_->NumAvailableLater()) {
     Table* oldest = nullptr;
     for (const std::unique_ptr<Table>& table : tables_) {
       if (table->size() == 0) continue;
@@ -96,7 +95,7 @@ bool Replay::MakeRoom(int64_t num_segments) {
     if (oldest == nullptr) return true;  // the store says that there is no memory
     oldest->RemoveOne();
   }
-  return missing() <= 0;
+  return num_segments <= store_->NumAvailable();
 }
 
 }  // namespace tfa

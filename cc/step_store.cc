@@ -5,32 +5,12 @@
 #include <string>
 #include <utility>
 
-#include "cc/memory.h"
+#include "cc/block_codec.h"
 
 namespace tfa {
 namespace {
 
-constexpr int64_t kAlignment = 64;
-constexpr int64_t kTargetSegmentBytes = 256 * 1024;
-constexpr int64_t kMaxSlabBytes = int64_t{16} << 20;
-constexpr int64_t kMinRows = 16;
-constexpr int64_t kMaxRows = 1024;
-
-int64_t RoundUp(int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
-
-int64_t BytesPerRow(const std::vector<Column>& columns) {
-  int64_t bytes = static_cast<int64_t>(sizeof(uint32_t));
-  for (const Column& column : columns) bytes += column.row_bytes();
-  return bytes;
-}
-
-// The largest power of two of rows that fits the target, within bounds.
-int64_t ChooseSegmentRows(const std::vector<Column>& columns) {
-  const int64_t fitting = kTargetSegmentBytes / BytesPerRow(columns);
-  int64_t rows = kMinRows;
-  while (rows * 2 <= std::min(fitting, kMaxRows)) rows *= 2;
-  return rows;
-}
+constexpr size_t kMarkBytes = sizeof(int64_t);
 
 // A fixed-size copy is a plain load and store; a call to memcpy costs more than the
 // few bytes of a scalar column.
@@ -50,19 +30,35 @@ void CopyRow(uint8_t* to, const uint8_t* from, int64_t bytes) {
   }
 }
 
+Status CheckColumn(const Column& column, const StepStore::Options& options) {
+  const bool negative = std::any_of(column.shape.begin(), column.shape.end(),
+                                    [](int64_t extent) { return extent < 0; });
+  if (negative) {
+    return InvalidArgumentError("column '" + column.name + "' has the shape " +
+                                ShapeString(column.shape) +
+                                "; every extent must be known and >= 0");
+  }
+  if (column.compression == Compression::kNone) return OkStatus();
+  const std::string asks = "column '" + column.name + "' asks for compression='lz4', ";
+  if (!HasLz4()) {
+    return FailedPreconditionError(
+        asks +
+        "but this replay was built without LZ4; install it (Debian and Ubuntu: "
+        "liblz4-dev) and build again");
+  }
+  if (options.directory.empty()) return OkStatus();
+  return InvalidArgumentError(asks +
+                              "which keeps its rows in RAM, and storage_directory in a "
+                              "file; give one or the other");
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<StepStore>> StepStore::Create(std::vector<Column> columns,
                                                        const Options& options) {
   if (columns.empty()) return InvalidArgumentError("a step needs at least one column");
   for (const Column& column : columns) {
-    const bool negative = std::any_of(column.shape.begin(), column.shape.end(),
-                                      [](int64_t extent) { return extent < 0; });
-    if (negative) {
-      return InvalidArgumentError("column '" + column.name + "' has the shape " +
-                                  ShapeString(column.shape) +
-                                  "; every extent must be known and >= 0");
-    }
+    TFA_RETURN_IF_ERROR(CheckColumn(column, options));
   }
   if (options.num_streams < 1) {
     return InvalidArgumentError(
@@ -74,36 +70,24 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Create(std::vector<Column> colum
     return InvalidArgumentError("segment_rows is " + std::to_string(rows) +
                                 "; it must be a power of two, at most 2^20");
   }
-  return std::unique_ptr<StepStore>(new StepStore(std::move(columns), options, rows));
+  std::unique_ptr<MappedFile> file;
+  if (!options.directory.empty()) {
+    StatusOr<std::unique_ptr<MappedFile>> made = MappedFile::Create(options.directory);
+    if (!made.ok()) return made.status();
+    file = *std::move(made);
+  }
+  return std::unique_ptr<StepStore>(
+      new StepStore(std::move(columns), options, rows, std::move(file)));
 }
 
 StepStore::StepStore(std::vector<Column> columns, const Options& options,
-                     int64_t segment_rows)
+                     int64_t segment_rows, std::unique_ptr<MappedFile> file)
     : columns_(std::move(columns)),
       options_(options),
       segment_rows_(segment_rows),
-      streams_(Index(options.num_streams)) {
-  int64_t offset = 0;
-  for (const Column& column : columns_) {
-    column_offsets_.push_back(offset);
-    row_bytes_.push_back(column.row_bytes());
-    offset = RoundUp(offset + column.row_bytes() * segment_rows_);
-  }
-  steps_offset_ = offset;
-  segment_bytes_ =
-      RoundUp(offset + segment_rows_ * static_cast<int64_t>(sizeof(uint32_t)));
-  // An odd number of lines: streams that go in step then write to different sets of a
-  // cache, where equal offsets of segments 4 KiB apart would all share one.
-  if (segment_bytes_ / kAlignment % 2 == 0) segment_bytes_ += kAlignment;
-}
-
-StepStore::~StepStore() {
-  for (const Slab& slab : slabs_) FreeAligned(slab.memory, slab.bytes);
-}
-
-int64_t StepStore::bytes_in_use() const {
-  return (num_segments_ - static_cast<int64_t>(free_.size())) * segment_bytes_;
-}
+      layout_(columns_, segment_rows),
+      memory_(layout_.bytes, layout_.packs(), std::move(file)),
+      streams_(Index(options.num_streams)) {}
 
 int64_t StepStore::HistoryRows(int32_t stream) const {
   const Stream& s = streams_[Index(stream)];
@@ -113,7 +97,7 @@ int64_t StepStore::HistoryRows(int32_t stream) const {
 }
 
 uint32_t* StepStore::steps(int32_t segment) const {
-  return reinterpret_cast<uint32_t*>(header(segment).data + steps_offset_);
+  return reinterpret_cast<uint32_t*>(header(segment).data + layout_.steps_offset);
 }
 
 uint32_t StepStore::EpisodeStep(int32_t segment, int32_t offset) const {
@@ -126,52 +110,55 @@ int64_t StepStore::NumNeeded(const RowFlags* rows, int64_t n) const {
   });
 }
 
-int64_t StepStore::NumAvailable() const {
-  const int64_t bound = options_.max_bytes / segment_bytes_;
-  const int64_t most =
-      options_.max_bytes > 0 ? std::min(bound, kMaxSegments) : kMaxSegments;
-  return most - num_segments_ + static_cast<int64_t>(free_.size());
+int64_t StepStore::NumWithin(int64_t bytes_in_use) const {
+  const int64_t ids = kMaxSegments - num_segments_ + static_cast<int64_t>(free_.size());
+  if (options_.max_bytes == 0) return ids;
+  return std::min((options_.max_bytes - bytes_in_use) / layout_.bytes, ids);
 }
 
 // Makes sure that `n` segments can be started without failing.
 Status StepStore::Reserve(int64_t n) {
-  while (static_cast<int64_t>(free_.size()) < n) TFA_RETURN_IF_ERROR(AllocateSlab());
+  if (n > NumAvailable()) {
+    return ResourceExhaustedError("no room for more steps (" +
+                                  std::to_string(bytes_in_use()) +
+                                  " bytes are in use); lower the tables' max_size");
+  }
+  while (memory_.num_idle() < n) {
+    const int64_t left = options_.max_bytes - bytes_allocated();
+    const int64_t most = options_.max_bytes > 0 ? left / layout_.bytes : kMaxSegments;
+    TFA_RETURN_IF_ERROR(memory_.Grow(most));
+  }
   return OkStatus();
 }
 
-// Adds as many segments as there are, but not more than fill a slab of 16 MiB.
-Status StepStore::AllocateSlab() {
-  const int64_t most = std::max<int64_t>(1, kMaxSlabBytes / segment_bytes_);
-  const int64_t unused = NumAvailable() - static_cast<int64_t>(free_.size());
-  const int64_t count = std::min(std::clamp<int64_t>(num_segments_, 1, most), unused);
-  void* const slab = count > 0 ? AllocateAligned(count * segment_bytes_) : nullptr;
-  if (slab == nullptr) {
-    return ResourceExhaustedError("no memory for more steps (" +
-                                  std::to_string(bytes_allocated()) +
-                                  " bytes are allocated); lower the tables' max_size");
-  }
-  slabs_.push_back({slab, count * segment_bytes_});
-  // Those at the start of the slab are used first.
-  for (int64_t i = count - 1; i >= 0; --i) {
-    const int64_t id = num_segments_ + i;
-    std::unique_ptr<Header[]>& block = blocks_[Index(id / kBlock)];
+int32_t StepStore::TakeId() {
+  if (free_.empty()) {
+    std::unique_ptr<Header[]>& block = blocks_[Index(num_segments_ / kBlock)];
     if (block == nullptr) block = std::make_unique<Header[]>(kBlock);
-    block[Index(id % kBlock)].data = static_cast<uint8_t*>(slab) + i * segment_bytes_;
-    free_.push_back(static_cast<int32_t>(id));
+    return static_cast<int32_t>(num_segments_++);
   }
-  num_segments_ += count;
-  return OkStatus();
+  const int32_t id = free_.back();
+  free_.pop_back();
+  return id;
+}
+
+void StepStore::TakeMemory(Header* header) {
+  header->data = memory_.Take();
+  if (layout_.packs()) std::memset(header->data + layout_.mark_offset, 0, kMarkBytes);
 }
 
 void StepStore::StartSegment(Stream* stream) {
-  const int32_t id = free_.back();
-  free_.pop_back();
+  const int32_t id = TakeId();
   Header& h = header(id);
+  TakeMemory(&h);
   h.next = -1;
   h.prev = stream->segments.empty() ? -1 : stream->segments.back();
   h.refs = 1;
   h.started_at = num_started_++;
-  if (h.prev >= 0) header(h.prev).next = id;
+  if (h.prev >= 0) {
+    header(h.prev).next = id;
+    if (layout_.packs()) AwaitPacking(h.prev);
+  }
   stream->segments.push_back(id);
   stream->data = h.data;
   stream->rows_in_last = 0;
@@ -193,17 +180,21 @@ void StepStore::DropRef(int32_t segment) {
   Header& h = header(segment);
   if (--h.refs > 0) return;
   if (h.pins == 0) {
-    free_.push_back(segment);
+    FreeSegment(segment);
   } else {
-    ++num_only_pinned_;
+    bytes_only_pinned_ += SegmentBytes(h);
   }
 }
 
 void StepStore::DropPin(int32_t segment) {
   Header& h = header(segment);
-  if (--h.pins > 0 || h.refs > 0) return;
-  --num_only_pinned_;
-  free_.push_back(segment);
+  if (--h.pins > 0) return;
+  if (h.refs == 0) {
+    bytes_only_pinned_ -= SegmentBytes(h);
+    FreeSegment(segment);
+  } else if (!packed_.empty()) {
+    PutPacked(segment);
+  }
 }
 
 Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* columns) {
@@ -214,13 +205,13 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
     uint8_t* const data = stream.data;
     const int64_t row = stream.rows_in_last++;
     for (size_t c = 0; c < columns_.size(); ++c) {
-      const int64_t bytes = row_bytes_[c];
-      CopyRow(data + column_offsets_[c] + row * bytes,
+      const int64_t bytes = layout_.row_bytes[c];
+      CopyRow(data + layout_.offsets[c] + row * bytes,
               static_cast<const uint8_t*>(columns[c]) + i * bytes, bytes);
     }
     if (rows[i].first) stream.next_step = 0;
     const auto step = static_cast<uint32_t>(stream.next_step++);
-    reinterpret_cast<uint32_t*>(data + steps_offset_)[row] = step;
+    reinterpret_cast<uint32_t*>(data + layout_.steps_offset)[row] = step;
     stream.open = !rows[i].last;
     if (stream.segments.size() > 1) TrimHistory(&stream);
   }
@@ -333,12 +324,12 @@ Status StepStore::CheckValid(const std::vector<int32_t>& item_refs) const {
       return FailedPreconditionError("segment " + std::to_string(s) +
                                      " is both free and held, or neither");
     }
-    only_pinned += h.refs == 0 && h.pins > 0;
+    if (h.refs == 0 && h.pins > 0) only_pinned += SegmentBytes(h);
   }
-  if (only_pinned != num_only_pinned_ || NumAvailable() < 0) {
+  if (only_pinned != bytes_only_pinned_ || NumAvailable() < 0) {
     return FailedPreconditionError("segments are counted wrong");
   }
-  return OkStatus();
+  return CheckMemory();
 }
 
 }  // namespace tfa

@@ -6,9 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cc/column.h"
+#include "cc/packed_segment.h"
+#include "cc/segment_layout.h"
+#include "cc/segment_memory.h"
 #include "cc/serial.h"
 #include "cc/status.h"
 
@@ -34,6 +38,7 @@ struct RowFlags {
 struct SegmentRows {
   int32_t segment = 0;
   int32_t rows = 0;
+  bool open = false;  // a stream's last, which takes more rows
 };
 
 // The segments in use at one moment, numbered from 0 in the order they were started.
@@ -44,19 +49,21 @@ struct StoreSnapshot {
 
 // Rows of K streams, stored once and shared by every item that covers them.
 //
-// A segment holds `segment_rows` rows in one 64-byte-aligned piece of memory: each
-// column's rows one after another (a column starts on a 64-byte line), then each
-// row's index within its episode. The segments of a stream are linked. A segment
-// lives while anyone counts on it: its stream (which keeps the newest
-// `history_rows + stack_rows` rows), items (`Ref`), gathers in progress (`Pin`); then
-// it goes to a free list and is used again, so the memory is that of the fullest
-// moment.
+// A segment holds `segment_rows` rows in one 64-byte-aligned piece of memory, as
+// SegmentLayout says. The segments of a stream are linked. A segment lives while anyone
+// counts on it: its stream (which keeps the newest `history_rows + stack_rows` rows),
+// items (`Ref`), gathers in progress (`Pin`); then its memory is free to be used again
+// and stays allocated, so there is as much as at the fullest moment.
+//
+// Where columns are to be compressed, a segment that is full and has a successor waits
+// to be packed by whoever calls `StartPacking`, `PackRows` and `FinishPacking`. What
+// was packed takes its place when nobody has it pinned; its raw memory is free then.
 //
 // Append, Ref, Unref: O(rows touched / segment_rows). Row access: O(1) within a
 // segment.
 //
-// Not thread-safe: the owner's mutex guards every call, but for `RowData` and
-// `Locate` on rows of referenced or pinned segments, which never change.
+// Not thread-safe: the owner's mutex guards every call, but for `SegmentData`,
+// `Advance` and `PackRows` on pinned segments, which never change.
 class StepStore {
  public:
   struct Options {
@@ -65,6 +72,7 @@ class StepStore {
     int64_t stack_rows = 0;    // rows before an item that its views may look at
     int64_t segment_rows = 0;  // a power of two; 0 chooses by the size of a row
     int64_t max_bytes = 0;     // of all segments, in use or free; 0: no bound
+    std::string directory;     // where to keep them in a file; empty: in RAM
   };
 
   static StatusOr<std::unique_ptr<StepStore>> Create(std::vector<Column> columns,
@@ -75,17 +83,23 @@ class StepStore {
 
   const std::vector<Column>& columns() const { return columns_; }
   const Options& options() const { return options_; }
+  const SegmentLayout& layout() const { return layout_; }
   int64_t segment_rows() const { return segment_rows_; }
-  int64_t segment_bytes() const { return segment_bytes_; }
-  int64_t bytes_allocated() const { return num_segments_ * segment_bytes_; }
-  int64_t bytes_in_use() const;
+  int64_t segment_bytes() const { return layout_.bytes; }  // of a raw one
+  int64_t num_segments() const { return num_segments_; }   // in use or free
+  int64_t bytes_allocated() const { return memory_.bytes_allocated() + packed_bytes_; }
+  int64_t bytes_in_use() const {
+    return memory_.num_taken() * layout_.bytes + packed_bytes_;
+  }
 
   // Segments that `Append` of these rows would start.
   int64_t NumNeeded(const RowFlags* rows, int64_t n) const;
   // Segments that can be started within max_bytes.
-  int64_t NumAvailable() const;
-  // Segments that only gathers and saves in progress hold: free once they are done.
-  int64_t num_only_pinned() const { return num_only_pinned_; }
+  int64_t NumAvailable() const { return NumWithin(bytes_in_use()); }
+  // Those that can once gathers and saves in progress are done.
+  int64_t NumAvailableLater() const {
+    return NumWithin(bytes_in_use() - bytes_only_pinned_);
+  }
   // Orders segments by when they were started.
   int64_t StartedAt(int32_t segment) const { return header(segment).started_at; }
 
@@ -116,22 +130,40 @@ class StepStore {
   // Drops every stream's history and open episode.
   void Reset();
 
+  // Segments that wait to be packed, or are being packed.
+  int64_t num_unpacked() const {
+    return static_cast<int64_t>(to_pack_.size()) + num_packing_;
+  }
+  // Pins the next of them; -1 when there is none.
+  int32_t StartPacking();
+  // Packs the rows of a segment that was started on.
+  PackedSegment PackRows(int32_t segment, std::vector<uint8_t>* scratch) const {
+    return Pack(layout_, SegmentData(segment), scratch);
+  }
+  // Unpins the segment; what was packed, if anything, takes the place of its rows.
+  void FinishPacking(int32_t segment, PackedSegment packed);
+
   // Writes everything but the rows and pins the segments in use, whose written rows
   // stay as they are until `Unpin`.
   StoreSnapshot Save(Writer* out);
   void Unpin(const std::vector<SegmentRows>& segments);
-  // A store as it was saved, with rows still to be filled in; segment i of
-  // `*segments`, all referenced until `Unref`, is number i. `options` count, not those
-  // of then, but for segment_rows. kInvalidArgument when the saved store does not fit
-  // them, kDataLoss when it contradicts itself.
+  // A store as it was saved, without its rows; segment i of `*segments`, all referenced
+  // until `Unref`, is number i. `options` count, not those of then, but for
+  // segment_rows. kInvalidArgument when the saved store does not fit them, kDataLoss
+  // when it contradicts itself.
   static StatusOr<std::unique_ptr<StepStore>> Load(std::vector<Column> columns,
                                                    const Options& options, Reader* in,
                                                    std::vector<SegmentRows>* segments);
-  void Unref(const std::vector<SegmentRows>& segments);
+  // Gives a loaded segment memory, for its rows to be written to `ColumnRows`; packs
+  // them if they would have been by now. Both for each in turn, then all are let go.
+  // kInvalidArgument when max_bytes is too little.
+  Status StartFilling(const SegmentRows& each);
+  Status FinishFilling(const SegmentRows& each, std::vector<uint8_t>* scratch);
+  void FinishLoading(const std::vector<SegmentRows>& segments);
   // Whether a window's rows, and those before it for stacking, are all in segments
   // that were loaded.
   bool Contains(const Window& window, const std::vector<SegmentRows>& segments) const;
-  // A segment's rows of one column; of the one after the last: their steps.
+  // A raw segment's rows of one column; of the one after the last: their steps.
   uint8_t* ColumnRows(int32_t segment, int64_t column);
   int64_t ColumnRowBytes(int64_t column) const;
 
@@ -146,7 +178,7 @@ class StepStore {
     }
   }
   const uint8_t* SegmentData(int32_t segment) const { return header(segment).data; }
-  int64_t column_offset(int64_t column) const { return column_offsets_[Index(column)]; }
+  int64_t column_offset(int64_t column) const { return layout_.offsets[Index(column)]; }
   uint32_t EpisodeStep(int32_t segment, int32_t offset) const;
 
   // `item_refs[s]` is how many items hold segment s (missing ones: none).
@@ -163,9 +195,13 @@ class StepStore {
     int32_t pins = 0;  // of gathers and saves in progress
     int64_t started_at = 0;
   };
-  struct Slab {  // the memory of several segments
-    void* memory;
-    int64_t bytes;
+  struct Packed {  // in place of a segment's rows once nobody has it pinned
+    int32_t segment;
+    PackedSegment rows;
+  };
+  struct Started {  // a segment, if it has not been freed since
+    int32_t segment;
+    int64_t started_at;
   };
   struct Stream {
     std::deque<int32_t> segments;  // oldest first; each holds one reference
@@ -179,7 +215,8 @@ class StepStore {
   static constexpr int64_t kMaxBlocks = 4096;
   static constexpr int64_t kMaxSegments = kBlock * kMaxBlocks;
 
-  StepStore(std::vector<Column> columns, const Options& options, int64_t segment_rows);
+  StepStore(std::vector<Column> columns, const Options& options, int64_t segment_rows,
+            std::unique_ptr<MappedFile> file);
 
   template <class T>
   static size_t Index(T i) {
@@ -191,15 +228,24 @@ class StepStore {
   }
   uint32_t* steps(int32_t segment) const;
   void AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const;
+  int64_t NumWithin(int64_t bytes_in_use) const;
   Status Reserve(int64_t n);
-  Status AllocateSlab();
+  int32_t TakeId();
+  void TakeMemory(Header* header);
   void StartSegment(Stream* stream);
+  void FreeSegment(int32_t segment);
+  int64_t SegmentBytes(const Header& header) const;
   void TrimHistory(Stream* stream);
   bool NeedsSegment(const Stream& stream) const {
     return stream.segments.empty() || stream.rows_in_last == segment_rows_;
   }
   void DropRef(int32_t segment);
   void DropPin(int32_t segment);
+  void AwaitPacking(int32_t segment);
+  void PutPacked(int32_t segment);
+  void MoveIn(Header* header, PackedSegment packed);
+  void ReleaseIdle();
+  Status CheckMemory() const;
   bool LinkSegments(const std::vector<int32_t>& next,
                     const std::vector<SegmentRows>& segments);
   bool LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
@@ -210,18 +256,20 @@ class StepStore {
   const std::vector<Column> columns_;
   const Options options_;
   const int64_t segment_rows_;
-  int64_t segment_bytes_ = 0;
-  int64_t steps_offset_ = 0;
-  std::vector<int64_t> column_offsets_;
-  std::vector<int64_t> row_bytes_;
+  const SegmentLayout layout_;
 
+  SegmentMemory memory_;  // of raw segments
   std::array<std::unique_ptr<Header[]>, kMaxBlocks> blocks_;
-  std::vector<Slab> slabs_;
   int64_t num_segments_ = 0;
   int64_t num_started_ = 0;
-  int64_t num_only_pinned_ = 0;
+  int64_t bytes_only_pinned_ = 0;  // of segments that only gathers and saves hold
   std::vector<int32_t> free_;
   std::vector<Stream> streams_;
+
+  std::deque<Started> to_pack_;
+  int64_t num_packing_ = 0;
+  std::vector<Packed> packed_;
+  int64_t packed_bytes_ = 0;  // of segments that have moved
 };
 
 }  // namespace tfa

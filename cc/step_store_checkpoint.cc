@@ -80,12 +80,13 @@ Status Contradiction() {
 uint8_t* StepStore::ColumnRows(int32_t segment, int64_t column) {
   const bool is_steps = column == static_cast<int64_t>(columns_.size());
   return header(segment).data +
-         (is_steps ? steps_offset_ : column_offsets_[Index(column)]);
+         (is_steps ? layout_.steps_offset : layout_.offsets[Index(column)]);
 }
 
 int64_t StepStore::ColumnRowBytes(int64_t column) const {
   const bool is_steps = column == static_cast<int64_t>(columns_.size());
-  return is_steps ? static_cast<int64_t>(sizeof(uint32_t)) : row_bytes_[Index(column)];
+  return is_steps ? static_cast<int64_t>(sizeof(uint32_t))
+                  : layout_.row_bytes[Index(column)];
 }
 
 StoreSnapshot StepStore::Save(Writer* out) {
@@ -138,7 +139,34 @@ void StepStore::Unpin(const std::vector<SegmentRows>& segments) {
   for (const SegmentRows& each : segments) DropPin(each.segment);
 }
 
-void StepStore::Unref(const std::vector<SegmentRows>& segments) {
+Status StepStore::StartFilling(const SegmentRows& each) {
+  // Also where it is above max_bytes until the rows are packed.
+  if (memory_.num_idle() == 0) {
+    const int64_t most = options_.max_bytes > 0 ? 1 : kMaxSegments;
+    TFA_RETURN_IF_ERROR(memory_.Grow(most));
+  }
+  TakeMemory(&header(each.segment));
+  return OkStatus();
+}
+
+Status StepStore::FinishFilling(const SegmentRows& each,
+                                std::vector<uint8_t>* scratch) {
+  if (layout_.packs() && !each.open) {
+    PackedSegment packed = PackRows(each.segment, scratch);
+    if (!packed.empty()) MoveIn(&header(each.segment), std::move(packed));
+  }
+  if (options_.max_bytes == 0 || bytes_in_use() <= options_.max_bytes) {
+    return OkStatus();
+  }
+  return InvalidArgumentError(
+      "the checkpoint's steps, compressed, are more than this replay's max_bytes = " +
+      std::to_string(options_.max_bytes) + "; give more");
+}
+
+void StepStore::FinishLoading(const std::vector<SegmentRows>& segments) {
+  for (Stream& stream : streams_) {
+    if (!stream.segments.empty()) stream.data = header(stream.segments.back()).data;
+  }
   for (const SegmentRows& each : segments) DropRef(each.segment);
 }
 
@@ -162,7 +190,8 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   const std::vector<int32_t> next = in->GetArray<int32_t>();
   if (!in->ok() || next.size() != rows.size()) return Contradiction();
   const auto num_segments = static_cast<int64_t>(rows.size());
-  if (num_segments > (*store)->NumAvailable()) {
+  // What packs is known when it is packed.
+  if (!(*store)->layout_.packs() && num_segments > (*store)->NumAvailable()) {
     return InvalidArgumentError(
         "the checkpoint has " +
         std::to_string(num_segments * (*store)->segment_bytes()) +
@@ -170,9 +199,7 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
         std::to_string(options.max_bytes) + "; give max_bytes at least as many");
   }
   for (const int32_t written : rows) {
-    TFA_RETURN_IF_ERROR((*store)->Reserve(1));
-    const int32_t id = (*store)->free_.back();
-    (*store)->free_.pop_back();
+    const int32_t id = (*store)->TakeId();
     (*store)->header(id).refs = 1;
     (*store)->header(id).started_at = (*store)->num_started_++;
     segments->push_back({id, written});
@@ -182,6 +209,9 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   for (int64_t i = 0; i < was.num_streams && good; ++i) {
     Stream* const stream = &(*store)->streams_[Index(i)];
     good = (*store)->LoadStream(in, stream, &taken, *segments);
+    if (!stream->segments.empty()) {
+      (*segments)[Index(stream->segments.back())].open = true;
+    }
   }
   if (!good) return Contradiction();
   return store;
@@ -216,7 +246,6 @@ bool StepStore::LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
     (*taken)[Index(s)] = true;
     ++header(s).refs;
     stream->segments.push_back(s);
-    stream->data = header(s).data;
     if (header(s).next != (i + 1 < ids.size() ? ids[i + 1] : -1)) return false;
   }
   const bool empty = ids.empty();

@@ -29,6 +29,13 @@ DType ToDType(const std::string& column, const std::string& dtype) {
                         "byte order can be stored");
 }
 
+Compression ToCompression(const std::string& column, const std::string& name) {
+  if (name.empty()) return Compression::kNone;
+  if (name == "lz4") return Compression::kLz4;
+  throw py::value_error("column '" + column + "' asks for compression '" + name +
+                        "'; there is 'lz4'");
+}
+
 void BindViewsAndPatterns(py::module_& module) {
   py::native_enum<View::Kind>(module, "ViewKind", "enum.Enum")
       .value("ROW", View::Kind::kRow)
@@ -107,11 +114,13 @@ void BindOptions(py::module_& module) {
 
   py::class_<Column>(module, "Column")
       .def(py::init([](std::string name, const std::string& dtype,
-                       std::vector<int64_t> shape) {
+                       std::vector<int64_t> shape, const std::string& compression) {
              const DType type = ToDType(name, dtype);
-             return Column{std::move(name), type, std::move(shape)};
+             const Compression how = ToCompression(name, compression);
+             return Column{std::move(name), type, std::move(shape), how};
            }),
-           py::arg("name"), py::arg("dtype"), py::arg("shape"));
+           py::arg("name"), py::arg("dtype"), py::arg("shape"),
+           py::arg("compression") = "");
 
   py::class_<TableOptions>(module, "TableOptions")
       .def(py::init([](std::string name, SelectorOptions sampler,
@@ -129,16 +138,22 @@ void BindOptions(py::module_& module) {
            py::arg("pattern"), py::arg("insert_on_sample"), py::arg("views"));
 
   py::class_<ReplayOptions>(module, "ReplayOptions")
-      .def(py::init([](std::vector<Column> columns, std::vector<TableOptions> tables,
-                       int64_t num_streams, int64_t history, int64_t segment_rows,
-                       int64_t max_bytes, uint64_t seed) {
-             return ReplayOptions{
-                 std::move(columns), std::move(tables), num_streams, history,
-                 segment_rows,       max_bytes,         seed};
-           }),
-           py::kw_only(), py::arg("columns"), py::arg("tables"), py::arg("num_streams"),
-           py::arg("history"), py::arg("segment_rows"), py::arg("max_bytes"),
-           py::arg("seed"));
+      .def(
+          py::init([](std::vector<Column> columns, std::vector<TableOptions> tables,
+                      int64_t num_streams, int64_t history, int64_t segment_rows,
+                      int64_t max_bytes, uint64_t seed, std::string storage_directory) {
+            return ReplayOptions{std::move(columns),
+                                 std::move(tables),
+                                 num_streams,
+                                 history,
+                                 segment_rows,
+                                 max_bytes,
+                                 seed,
+                                 std::move(storage_directory)};
+          }),
+          py::kw_only(), py::arg("columns"), py::arg("tables"), py::arg("num_streams"),
+          py::arg("history"), py::arg("segment_rows"), py::arg("max_bytes"),
+          py::arg("seed"), py::arg("storage_directory"));
 }
 
 }  // namespace tfa

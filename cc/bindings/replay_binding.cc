@@ -233,6 +233,11 @@ int64_t ReplayBinding::Delete(int64_t table, py::handle keys) {
   return ValueOrThrow(WithoutGil([&] { return replay_->Delete(table, id, n); }));
 }
 
+void ReplayBinding::WaitUntilCompressed(std::optional<double> timeout) {
+  const auto attempt = [this](Deadline until) { return replay_->AwaitPacked(until); };
+  ThrowIfError(WaitInterruptibly(ToDeadline(timeout), true, attempt));
+}
+
 py::list ReplayBinding::Outputs(int64_t table) const {
   py::list outputs;
   for (const ArraySpec& spec : outputs_[static_cast<size_t>(CheckTable(table))]) {
@@ -285,6 +290,7 @@ void BindReplay(py::module_& module) {
              return self.replay().ProjectedBytes(self.CheckTable(table));
            })
       .def("reset", [](ReplayBinding& self) { ThrowIfError(self.replay().Reset()); })
+      .def("wait_until_compressed", &ReplayBinding::WaitUntilCompressed)
       .def(
           "close", [](ReplayBinding& self) { self.replay().Close(); }, no_gil)
       .def("check_valid",

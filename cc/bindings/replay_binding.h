@@ -41,6 +41,7 @@ class ReplayBinding {
   int64_t UpdatePriorities(int64_t table, pybind11::handle keys,
                            pybind11::handle priorities);
   int64_t Delete(int64_t table, pybind11::handle keys);
+  void WaitUntilCompressed(std::optional<double> timeout);
   // (dtype name, shape without batch axis, batch axis) of each output array.
   pybind11::list Outputs(int64_t table) const;
   int64_t pool_bytes_allocated() const { return pool_->bytes_allocated(); }

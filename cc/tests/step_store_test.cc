@@ -192,7 +192,7 @@ TEST(StepStoreTest, ABudgetCountsSegmentsInUseFreeAndYetToBeAllocated) {
   store->Pin(window);
   for (int64_t id = 4; id < 12; ++id) AppendRow(store.get(), row, id);
   EXPECT_EQ(store->NumAvailable(), 0);
-  EXPECT_EQ(store->num_only_pinned(), 1);
+  EXPECT_EQ(store->NumAvailableLater(), 1);
   EXPECT_EQ(store->NumNeeded(&row, 1), 1);
   const int64_t id = 12;
   const void* const columns[] = {&id, "abc"};
@@ -200,7 +200,7 @@ TEST(StepStoreTest, ABudgetCountsSegmentsInUseFreeAndYetToBeAllocated) {
   EXPECT_TRUE(store->CheckValid({}).ok());
   store->Unpin(window);
   EXPECT_EQ(store->NumAvailable(), 1);
-  EXPECT_EQ(store->num_only_pinned(), 0);
+  EXPECT_EQ(store->NumAvailableLater(), 1);
   AppendRow(store.get(), row, 12);
   EXPECT_TRUE(store->CheckValid({}).ok());
 }

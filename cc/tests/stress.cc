@@ -1,11 +1,13 @@
 // Eight threads on one replay, for as many seconds as the first argument says (60):
 // two append, two sample, one updates, one deletes and makes items, one saves and
-// restores, one resets and looks at everything. Meant for the sanitizers.
+// restores, one resets and looks at everything. Meant for the sanitizers. Half of the
+// time one column is compressed, by a ninth thread, within a budget of bytes.
 //
 // Every row carries its stream and a checksum of its contents, which the samplers
 // verify, so that a row read while or after it is overwritten is noticed.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -17,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "cc/block_codec.h"
 #include "cc/random.h"
 #include "cc/replay.h"
 
@@ -26,6 +29,7 @@ namespace {
 constexpr int64_t kStreams = 4;
 constexpr int64_t kBatch = 16;
 constexpr int64_t kWords = 16;  // of a row; the last is the checksum of the others
+constexpr int64_t kStack = 3;
 
 std::atomic<bool> stop{false};
 std::atomic<int64_t> num_calls{0};
@@ -64,13 +68,21 @@ TableOptions MakeTable(const std::string& name, SelectorOptions::Kind sampler) {
   table.pattern = {Pattern::Kind::kNStep, 3, 1, true};
   View last;
   last.start = -1;
-  table.views = {last};
+  View before = last;
+  before.column = 1;
+  before.stack = kStack;
+  table.views = {last, before};
   return table;
 }
 
-ReplayOptions Options() {
+ReplayOptions Options(bool compressed) {
   ReplayOptions options;
-  options.columns = {{"row", DType::kUint64, {kWords}}};
+  options.columns = {{"row", DType::kUint64, {kWords}},
+                     {"row again", DType::kUint64, {kWords}}};
+  if (compressed) {
+    options.columns[1].compression = Compression::kLz4;
+    options.max_bytes = 150'000;
+  }
   options.tables = {MakeTable("prioritized", SelectorOptions::Kind::kPrioritized),
                     MakeTable("bounded", SelectorOptions::Kind::kUniform)};
   options.tables[1].max_times_sampled = 4;
@@ -90,10 +102,11 @@ struct Batch {
   int32_t times_sampled[kBatch];
   int64_t age[kBatch];
   uint64_t rows[kBatch * kWords];
+  uint64_t stacks[kBatch * kStack * kWords];
 };
 
 Status Draw(Replay* replay, int64_t table, Batch* batch) {
-  void* const outputs[] = {batch->rows};
+  void* const outputs[] = {batch->rows, batch->stacks};
   return replay->Sample(table, kBatch, {0.4}, batch->arrays(), outputs, Soon());
 }
 
@@ -101,15 +114,16 @@ void AppendRows(Replay* replay, Random random, int64_t half) {
   const int64_t mine = kStreams / 2;
   std::vector<uint64_t> rows(static_cast<size_t>(mine * kWords));
   std::vector<RowFlags> flags(static_cast<size_t>(mine));
-  for (uint64_t& word : rows) word = random.Next();
   for (int64_t i = 0; i < mine; ++i) {
     uint64_t* const row = &rows[static_cast<size_t>(i * kWords)];
+    std::fill(row, row + kWords / 2, random.Next());
+    std::generate(row + kWords / 2, row + kWords - 1, [&] { return random.Below(4); });
     const auto stream = static_cast<int32_t>(half * mine + i);
     row[kWords - 1] = Checksum(row);
     flags[static_cast<size_t>(i)] = {stream, random.Below(10) == 0,
                                      random.Below(10) == 0};
   }
-  const void* const columns[] = {rows.data()};
+  const void* const columns[] = {rows.data(), rows.data()};
   CheckAllowed(replay->Append(flags.data(), mine, columns, nullptr, Soon()));
 }
 
@@ -121,6 +135,13 @@ void SampleRows(Replay* replay, int64_t table) {
   for (int64_t i = 0; i < kBatch; ++i) {
     const uint64_t* const row = batch.rows + i * kWords;
     Check(row[kWords - 1] == Checksum(row), "a row is not what was appended");
+    const uint64_t* const stack = batch.stacks + i * kStack * kWords;
+    for (int64_t k = 0; k < kStack; ++k) {
+      const uint64_t* const frame = stack + k * kWords;
+      Check(frame[kWords - 1] == Checksum(frame), "a frame is not what was appended");
+    }
+    Check(std::equal(row, row + kWords, stack + (kStack - 1) * kWords),
+          "the columns differ");
   }
 }
 
@@ -142,12 +163,13 @@ void DeleteAndCreate(Replay* replay, Random random) {
   CheckAllowed(replay->CreateItem(table, stream, 1, 2, 1.0, Soon()).status());
 }
 
-void SaveAndRestore(Replay* replay, const std::string& directory, bool in_place) {
+void SaveAndRestore(Replay* replay, const ReplayOptions& options,
+                    const std::string& directory, bool in_place) {
   std::filesystem::remove_all(directory);
   std::filesystem::create_directory(directory);
   const auto files = replay->Save(directory);
   Check(files.ok(), files.status().message());
-  const auto other = std::move(*Replay::Create(Options()));
+  const auto other = std::move(*Replay::Create(options));
   Status status = other->Restore(directory, *files);
   Check(status.ok(), status.message());
   status = other->CheckValid();
@@ -180,8 +202,9 @@ std::thread Repeat(uint64_t seed, Work work) {
   });
 }
 
-void Run(double seconds, const std::string& directory) {
-  const auto owner = std::move(*Replay::Create(Options()));
+void Run(double seconds, const ReplayOptions& options, const std::string& directory) {
+  stop = false;
+  const auto owner = std::move(*Replay::Create(options));
   Replay* const replay = owner.get();
   std::vector<std::thread> threads;
   for (int64_t half = 0; half < 2; ++half) {
@@ -194,8 +217,8 @@ void Run(double seconds, const std::string& directory) {
   threads.push_back(Repeat(2, [replay](Random random) { UpdateSome(replay, random); }));
   threads.push_back(
       Repeat(3, [replay](Random random) { DeleteAndCreate(replay, random); }));
-  threads.push_back(Repeat(4, [replay, directory](Random random) {
-    SaveAndRestore(replay, directory, random.Below(8) == 0);
+  threads.push_back(Repeat(4, [replay, options, directory](Random random) {
+    SaveAndRestore(replay, options, directory, random.Below(8) == 0);
   }));
   threads.push_back(Repeat(5, [replay](Random random) {
     LookAround(replay, random.Below(200) == 0);
@@ -214,7 +237,9 @@ int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 60.0;
   const auto directory = std::filesystem::temp_directory_path() /
                          ("replay_stress." + std::to_string(getpid()));
-  tfa::Run(seconds, directory);
+  const double half = tfa::HasLz4() ? seconds / 2 : seconds;
+  tfa::Run(half, tfa::Options(false), directory);
+  if (tfa::HasLz4()) tfa::Run(half, tfa::Options(true), directory);
   std::printf("%lld calls, %lld saves in %.0f s: no error\n",
               static_cast<long long>(tfa::num_calls),
               static_cast<long long>(tfa::num_saves), seconds);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,16 @@ from tfagents_core import replay
 from . import helpers
 
 NUM_STREAMS = 2
+SELECTORS = [
+    replay.Uniform(),
+    replay.Prioritized(0.5),
+    replay.Prioritized(0.5, stratified=True, uniform_mix=0.1),
+    replay.Fifo(),
+    replay.Lifo(),
+    replay.MinHeap(),
+    replay.MaxHeap(),
+    replay.WithoutReplacement(),
+]
 
 
 def make(**overrides: Any) -> replay.Replay:
@@ -39,10 +51,16 @@ def make(**overrides: Any) -> replay.Replay:
     )
 
 
-def make_bounded(max_bytes: int, **overrides: Any) -> replay.Replay:
+def make_bounded(
+    max_bytes: int | None,
+    *,
+    steps: Any = helpers.STEPS,
+    storage_directory: pathlib.Path | None = None,
+    **overrides: Any,
+) -> replay.Replay:
     """Two tables that share a budget; what one gives first is copied to the other."""
     options: dict[str, Any] = {
-        "outputs": replay.n_step_transition(helpers.STEPS, gamma=0.9),
+        "outputs": replay.n_step_transition(steps, gamma=0.9),
         "max_size": 10_000,
         "rate_limiter": replay.MinSize(3),
     }
@@ -56,12 +74,19 @@ def make_bounded(max_bytes: int, **overrides: Any) -> replay.Replay:
         replay.Table("drawn", pattern=None, **options),
     ]
     return replay.Replay(
-        helpers.STEPS,
+        steps,
         tables,
         num_streams=NUM_STREAMS,
         segment_rows=8,
         max_bytes=max_bytes,
+        storage_directory=storage_directory,
     )
+
+
+def frame_steps(compression: str | None = "lz4") -> dict[str, replay.Column]:
+    """The usual columns, the observation a frame."""
+    frame = replay.Column((20, 20), np.uint8, compression=compression)
+    return {**helpers.STEPS, "observation": frame}
 
 
 class Driver:
@@ -100,18 +125,40 @@ class Driver:
         stream = int(self._rng.integers(NUM_STREAMS))
         first = not self.is_open[stream] or bool(self._rng.random() < 0.02)
         last = bool(self._rng.random() < 0.1)
-        row = helpers.make_row(self._rng)
+        priorities = None
+        if self._rng.random() < 0.3:
+            name = str(self._rng.choice(list(self._rb.tables)))
+            priorities = {name: float(self._rng.choice([0.0, 0.5, 2.0]))}
         try:
-            self._rb.append_one(row, first, last=last, stream=stream, timeout=0)
+            self._rb.append_one(
+                self._row(),
+                first,
+                last=last,
+                stream=stream,
+                priorities=priorities,
+                timeout=0,
+            )
         except TimeoutError as error:
             return str(error)
         self.is_open[stream] = not last
         return None
 
+    def _row(self) -> Any:
+        row: dict[str, Any] = dict(helpers.make_row(self._rng))
+        column = self._rb.steps["observation"]
+        if column.dtype == np.uint8:  # Mostly one colour; some frames are noise.
+            noisy = self._rng.random() < 0.1
+            frame = self._rng.integers(0, 256, column.shape)
+            row["observation"] = np.where(noisy, frame, frame[0, 0]).astype(np.uint8)
+        return row
+
     def _create(self, name: str) -> Any:
         length, stream = int(self._rng.integers(1, 5)), int(self._rng.integers(2))
+        priority = None if self._rng.random() < 0.5 else float(self._rng.random())
         try:
-            return self._rb.create_item(name, length, stream=stream, timeout=0)
+            return self._rb.create_item(
+                name, length, stream=stream, priority=priority, timeout=0
+            )
         except (IndexError, TimeoutError, ValueError) as error:
             return str(error)
 
@@ -152,3 +199,27 @@ def content(rb: replay.Replay) -> list[Any]:
     """Counts, and what the next calls return; it changes `rb`."""
     stats: list[Any] = [table.stats() for table in rb.tables.values()]
     return stats + Driver(rb, seed=1234).run(60)
+
+
+def check_that_it_goes_on(
+    make: Callable[[], replay.Replay], path: pathlib.Path, seed: int, num_calls: int
+) -> replay.Replay:
+    """Saves after `num_calls`; returns the restored one, which did as the saved one."""
+    saved = make()
+    before = Driver(saved, seed)
+    before.run(num_calls)
+    saved.save(path)
+
+    restored = make()
+    restored.restore(path)
+    restored.check_valid()
+    assert restored.bytes_in_use == saved.bytes_in_use
+    outcomes = [
+        Driver(rb, seed + 1, tuple(before.is_open)).run(400) for rb in (restored, saved)
+    ]
+    assert outcomes[0] == outcomes[1]
+    for name, table in saved.tables.items():
+        assert restored.tables[name].stats() == table.stats()
+    restored.check_valid()
+    shutil.rmtree(path)
+    return restored

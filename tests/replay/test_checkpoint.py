@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-import shutil
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import hypothesis
@@ -22,23 +20,11 @@ from . import helpers, saving
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "replay-1"
 
 
-SELECTORS = [
-    replay.Uniform(),
-    replay.Prioritized(0.5),
-    replay.Prioritized(0.5, stratified=True, uniform_mix=0.1),
-    replay.Fifo(),
-    replay.Lifo(),
-    replay.MinHeap(),
-    replay.MaxHeap(),
-    replay.WithoutReplacement(),
-]
-
-
 @hypothesis.given(
     seed=st.integers(0, 2**32),
     num_calls=st.integers(0, 400),
-    sampler=st.sampled_from(SELECTORS),
-    remover=st.sampled_from(SELECTORS),
+    sampler=st.sampled_from(saving.SELECTORS),
+    remover=st.sampled_from(saving.SELECTORS),
 )
 @hypothesis.settings(max_examples=25, deadline=None)
 def test_a_restored_replay_goes_on_exactly_as_the_saved_one(
@@ -49,7 +35,7 @@ def test_a_restored_replay_goes_on_exactly_as_the_saved_one(
     remover: Any,
 ) -> None:
     path = tmp_path_factory.mktemp("checkpoints") / "replay-1"
-    check_that_it_goes_on(
+    saving.check_that_it_goes_on(
         lambda: saving.make(sampler=sampler, remover=remover), path, seed, num_calls
     )
 
@@ -57,7 +43,7 @@ def test_a_restored_replay_goes_on_exactly_as_the_saved_one(
 @hypothesis.given(
     seed=st.integers(0, 2**32),
     num_calls=st.integers(100, 800),
-    sampler=st.sampled_from(SELECTORS),
+    sampler=st.sampled_from(saving.SELECTORS),
     max_bytes=st.integers(4_000, 8_000),
 )
 @hypothesis.settings(max_examples=25, deadline=None)
@@ -69,36 +55,11 @@ def test_a_restored_budget_and_copies_go_on_exactly_as_the_saved_ones(
     max_bytes: int,
 ) -> None:
     path = tmp_path_factory.mktemp("checkpoints") / "replay-1"
-    restored = check_that_it_goes_on(
+    restored = saving.check_that_it_goes_on(
         lambda: saving.make_bounded(max_bytes, sampler=sampler), path, seed, num_calls
     )
     assert restored.bytes_allocated <= max_bytes
     assert restored.tables["transitions"].stats().num_deleted > 0
-
-
-def check_that_it_goes_on(
-    make: Callable[[], replay.Replay], path: pathlib.Path, seed: int, num_calls: int
-) -> replay.Replay:
-    """Saves after `num_calls`; returns the restored one, which did as the saved one."""
-    saved = make()
-    before = saving.Driver(saved, seed)
-    before.run(num_calls)
-    saved.save(path)
-
-    restored = make()
-    restored.restore(path)
-    restored.check_valid()
-    assert restored.bytes_in_use == saved.bytes_in_use
-    outcomes = [
-        saving.Driver(rb, seed + 1, tuple(before.is_open)).run(400)
-        for rb in (restored, saved)
-    ]
-    assert outcomes[0] == outcomes[1]
-    for name, table in saved.tables.items():
-        assert restored.tables[name].stats() == table.stats()
-    restored.check_valid()
-    shutil.rmtree(path)
-    return restored
 
 
 def test_a_checkpoint_of_more_bytes_than_the_budget_is_refused(

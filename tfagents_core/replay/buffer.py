@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, final
@@ -47,12 +48,21 @@ class Replay:
         100 bytes an item and the arrays of samples, is not counted. Where an append
         finds no room, the items with the oldest steps are removed first; so every
         remover must be `Fifo`, since others would have to remove most items before a
-        block is free. None: no bound but the tables' own.
+        block is free. Compressed rows count as what they take then, and items leave the
+        same way however fast they were compressed: an append that finds no room waits
+        for that first, whatever its timeout. None: no bound but the tables' own.
+      storage_directory: keeps steps in a file on the disk of this directory instead of
+        RAM, for more of them than it holds. The file has no name and is gone when the
+        process ends; `save` is what lasts. Its place is set aside as it grows, so a
+        full disk is an OSError of `append`. None: RAM.
       seed: of the tables' draws, in [0, 2^64); the same calls after the same seed draw
         the same items on every machine.
 
     Raises:
       ValueError: when something does not fit, or a rate limiter would wait for ever.
+      OSError: naming `storage_directory`, when there can be no file there.
+      RuntimeError: when a column is to be compressed, and LZ4 was not there when the
+        replay was built.
     """
 
     def __init__(
@@ -64,6 +74,7 @@ class Replay:
         history: int = 1,
         segment_rows: int = 0,
         max_bytes: int | None = None,
+        storage_directory: str | os.PathLike[str] | None = None,
         seed: int = 0,
     ) -> None:
         if max_bytes is not None and max_bytes < 1:
@@ -79,6 +90,7 @@ class Replay:
             history=history,
             segment_rows=segment_rows,
             max_bytes=max_bytes or 0,
+            storage_directory=_directory(storage_directory),
             seed=seed,
         )
         self._append_one = self._core.row_appender()
@@ -138,6 +150,7 @@ class Replay:
           KeyError: when `priorities` names a table that does not exist.
           TimeoutError: saying what it waited for.
           MemoryError: when there is no memory for more rows.
+          OSError: when the disk of `storage_directory` has no room for more rows.
           ClosedError: when the replay is closed, also while waiting.
         """
         given = None if priorities is None else self._by_table(priorities)
@@ -273,6 +286,21 @@ class Replay:
         """
         checkpoint.restore(self._core, directory)
 
+    def wait_until_compressed(self, timeout: float | None = None) -> None:
+        """Waits until all full blocks are compressed, where columns ask for it.
+
+        Nothing needs it but who wants to know what the steps take: `bytes_in_use` then
+        depends on the calls alone, if no other thread samples or saves.
+
+        Args:
+          timeout: seconds to wait at most; None for ever, 0 not at all.
+
+        Raises:
+          TimeoutError: saying how many blocks are left.
+          ClosedError: when the replay is closed, also while waiting.
+        """
+        self._core.wait_until_compressed(timeout)
+
     def close(self) -> None:
         """Makes all other calls raise `ClosedError`, those that wait at once."""
         self._core.close()
@@ -284,12 +312,12 @@ class Replay:
 
     @property
     def bytes_allocated(self) -> int:
-        """Bytes of memory for steps, in use or free to be used again."""
+        """Bytes of RAM or file for steps, in use or free to be used again."""
         return self._core.bytes_allocated
 
     @property
     def bytes_in_use(self) -> int:
-        """Bytes of memory for steps that an item, a stream or a sample holds."""
+        """Bytes of RAM or file for steps that an item, a stream or a sample holds."""
         return self._core.bytes_in_use
 
     def projected_bytes(self, table: str) -> int:
@@ -297,7 +325,8 @@ class Replay:
 
         Assumes long episodes, items at the pattern's stride (n-step: one row each;
         sequences: the period; episodes: max_length) and a first-in first-out remover.
-        Every short episode costs one row more; other removers may hold more.
+        Every short episode costs one row more; other removers may hold more. Rows that
+        will be compressed count in full: what they shrink to is known afterwards.
         """
         index = list(self._tables).index(self._tables[table].name)
         return self._core.projected_bytes(index)
@@ -324,7 +353,12 @@ def _make_core(
     steps: columns.Nest, table_configs: Sequence[tables.Table], **options: Any
 ) -> _core.Replay:
     core_columns = [
-        _core.Column(columns.path_name(path), column.dtype.name, column.shape)
+        _core.Column(
+            columns.path_name(path),
+            column.dtype.name,
+            column.shape,
+            column.compression or "",
+        )
         for path, column in tree.flatten_with_path(steps)
     ]
     core_tables = []
@@ -337,6 +371,11 @@ def _make_core(
     return _core.Replay(
         _core.ReplayOptions(columns=core_columns, tables=core_tables, **options)
     )
+
+
+def _directory(path: str | os.PathLike[str] | None) -> str:
+    """The absolute path; "" for none."""
+    return "" if path is None else os.path.abspath(path)
 
 
 def _make_handles(

@@ -25,15 +25,25 @@ class Column:
     Attributes:
       shape: extents, all known; `()` for a scalar.
       dtype: bool, an integer or a float of at most 64 bits, native byte order.
+      compression: "lz4" keeps rows compressed once their block of memory is full; made
+        for images. None keeps them as they are. Values are the same either way.
 
     Raises:
-      ValueError: when the shape or dtype is not one that can be stored.
+      ValueError: when the shape or dtype is not one that can be stored, or the
+        compression is another.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    compression: str | None = None
 
-    def __init__(self, shape: Sequence[int], dtype: npt.DTypeLike) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        dtype: npt.DTypeLike,
+        *,
+        compression: str | None = None,
+    ) -> None:
         extents = tuple(_extent(n, shape) for n in shape)
         if len(extents) > _MAX_AXES:
             raise ValueError(f"shape {extents} has more than {_MAX_AXES} axes")
@@ -45,11 +55,17 @@ class Column:
             )
         if not numpy_dtype.isnative:
             raise ValueError(f"dtype {numpy_dtype} is not in native byte order")
+        if compression not in (None, "lz4"):
+            raise ValueError(
+                f"compression is {compression!r}; it must be 'lz4' or None"
+            )
         object.__setattr__(self, "shape", extents)
         object.__setattr__(self, "dtype", numpy_dtype)
+        object.__setattr__(self, "compression", compression)
 
     def __repr__(self) -> str:
-        return f"Column({self.shape}, {self.dtype.name})"
+        how = f", compression={self.compression!r}" if self.compression else ""
+        return f"Column({self.shape}, {self.dtype.name}{how})"
 
 
 def _extent(n: Any, shape: Any) -> int:
@@ -75,6 +91,8 @@ def as_path(path: Path) -> tuple[Hashable, ...]:
 def to_columns(steps: Nest) -> Nest:
     """`steps` with each leaf, which has a shape and a dtype, as a `Column`.
 
+    A leaf that is a `Column` keeps its compression; others have none.
+
     Raises:
       ValueError: naming the leaf that has none, or cannot be stored.
     """
@@ -86,6 +104,8 @@ def to_columns(steps: Nest) -> Nest:
                 f"column '{path_name(path)}' is {leaf!r}; it must have a shape and a "
                 "dtype, such as replay.Column(shape, dtype)"
             )
+        if isinstance(leaf, Column):
+            return leaf
         try:
             return Column(shape, getattr(dtype, "as_numpy_dtype", dtype))
         except (TypeError, ValueError) as error:

@@ -1,0 +1,75 @@
+// Compressed segments: how one is made, and how its rows are read.
+#ifndef TFAGENTS_CORE_CC_PACKED_SEGMENT_H_
+#define TFAGENTS_CORE_CC_PACKED_SEGMENT_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cc/memory.h"
+#include "cc/segment_layout.h"
+
+namespace tfa {
+
+// A packed copy of a segment, in memory of its own; see SegmentLayout. May be empty.
+class PackedSegment {
+ public:
+  PackedSegment() = default;
+  // Takes over memory from `AllocateAligned`.
+  PackedSegment(uint8_t* data, int64_t bytes) : data_(data), bytes_(bytes) {}
+  ~PackedSegment() { FreeAligned(data_, bytes_); }
+  PackedSegment(PackedSegment&& other) noexcept
+      : data_(other.Release()), bytes_(other.bytes_) {}
+  PackedSegment& operator=(PackedSegment&& other) noexcept;
+
+  bool empty() const { return data_ == nullptr; }
+  int64_t bytes() const { return bytes_; }
+  // Gives up the memory, which the caller then frees.
+  uint8_t* Release();
+
+ private:
+  uint8_t* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+// Packs a segment of which all rows are written. Empty when that saves less than an
+// eighth, or there is no memory. `scratch` is used as it is and grows as needed.
+PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
+                   std::vector<uint8_t>* scratch);
+
+// Reads rows of one column that is packed where its segment is. Unpacks whole blocks
+// and keeps the last few, so that neighbours cost nothing more. Not thread-safe.
+class Unpacker {
+ public:
+  // Borrows the layout. REQUIRES: layout.packs(column).
+  Unpacker(const SegmentLayout& layout, int64_t column);
+
+  // A row and those after it in its block; the memory stays as it is until rows of
+  // kKept other blocks were asked for. O(1), or the bytes of a block.
+  const uint8_t* Row(const uint8_t* segment, int64_t row);
+
+  static constexpr int64_t kKept = 4;
+
+ private:
+  struct Block {
+    const uint8_t* segment = nullptr;
+    int64_t index = 0;
+    std::unique_ptr<uint8_t[]> rows;
+  };
+
+  const uint8_t* Unpack(const uint8_t* segment, int64_t index);
+
+  const SegmentLayout& layout_;
+  const int64_t row_bytes_;
+  const int64_t block_rows_;
+  const int64_t offset_;
+  const int64_t first_block_;
+  std::array<Block, kKept> blocks_;
+  size_t newest_ = 0;
+};
+
+}  // namespace tfa
+
+#endif  // TFAGENTS_CORE_CC_PACKED_SEGMENT_H_

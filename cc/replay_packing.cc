@@ -1,0 +1,90 @@
+// The thread that compresses, and whoever waits for it.
+#include <system_error>
+#include <utility>
+
+#include "cc/replay.h"
+
+namespace tfa {
+namespace {
+
+// What may wait to be compressed: more than any burst, little beside a large replay.
+constexpr int64_t kMaxWaitingBytes = int64_t{256} << 20;
+
+}  // namespace
+
+Status Replay::StartPacker() {
+  if (!store_->layout().packs()) return OkStatus();
+  try {
+    packer_ = std::thread([this] { PackUntilClosed(); });
+  } catch (const std::system_error& error) {
+    return ResourceExhaustedError(
+        std::string("cannot start the thread that compresses steps: ") + error.what());
+  }
+  return OkStatus();
+}
+
+void Replay::PackUntilClosed() {
+  std::vector<uint8_t> scratch;
+  Lock lock(mutex_);
+  while (!closed_) {
+    if (!PackOne(&lock, &scratch)) to_pack_.wait(lock);
+  }
+}
+
+// False when there is nothing to do.
+bool Replay::PackOne(Lock* lock, std::vector<uint8_t>* scratch) {
+  const std::shared_ptr<StepStore> store = store_;
+  const int32_t segment = store->StartPacking();
+  if (segment < 0) return false;
+  lock->unlock();
+  PackedSegment packed = store->PackRows(segment, scratch);
+  lock->lock();
+  store->FinishPacking(segment, std::move(packed));
+  NotifyAll();
+  return true;
+}
+
+// Items must leave the same way whenever they are compressed: only when all are can
+// it be said that max_bytes has no room.
+bool Replay::MustAwaitPacker(int64_t num_segments) const {
+  const int64_t waiting = store_->num_unpacked();
+  if (waiting == 0 || num_segments == 0) return false;
+  return num_segments > store_->NumAvailable() ||
+         waiting * store_->segment_bytes() > kMaxWaitingBytes;
+}
+
+Status Replay::AwaitPacker(Lock* lock, Deadline deadline) {
+  if (deadline == kNoWait) {
+    return DeadlineExceededError("waiting to append: steps are being compressed");
+  }
+  ++num_waiting_;
+  changed_.wait(*lock);
+  --num_waiting_;
+  return OkStatus();
+}
+
+Status Replay::AwaitPacked(Deadline deadline) {
+  Lock lock(mutex_);
+  for (;;) {
+    TFA_RETURN_IF_ERROR(CheckOpen());
+    const int64_t waiting = store_->num_unpacked();
+    if (waiting == 0) return OkStatus();
+    TFA_RETURN_IF_ERROR(Await(
+        "waiting for " + std::to_string(waiting) + " blocks of steps to be compressed",
+        &lock, deadline));
+  }
+}
+
+void Replay::Close() {
+  {
+    const Lock lock(mutex_);
+    closed_ = true;
+    NotifyAll();
+    to_pack_.notify_all();
+  }
+  std::call_once(joined_, [this] {
+    if (packer_.joinable()) packer_.join();
+  });
+}
+
+}  // namespace tfa
