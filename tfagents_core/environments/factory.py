@@ -10,7 +10,7 @@ import types
 
 import dm_env
 
-from tfagents_core.environments import errors, ids, seeding, wrappers
+from tfagents_core.environments import errors, ids, rendering, seeding, wrappers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,16 +18,20 @@ class _Suite:
     """Where a suite's adapter lives and what must be installed for it.
 
     An adapter module has `Options`, a dataclass; `load(task, *, seed, options,
-    evaluation)`; and `list_tasks()`.
+    evaluation, render)`; and `list_tasks()`. `draws_with_mujoco` says that importing it
+    settles which renderer MuJoCo uses.
     """
 
     module: str
     package: str | None = None
     extra: str | None = None
+    draws_with_mujoco: bool = False
 
 
 _SUITES = {
-    "control": _Suite("control", package="dm_control", extra="control"),
+    "control": _Suite(
+        "control", package="dm_control", extra="control", draws_with_mujoco=True
+    ),
     "atari": _Suite("atari", package="ale_py", extra="atari"),
     "gym": _Suite("gymnasium", package="gymnasium", extra="gym"),
     "bsuite": _Suite("bsuite", package="bsuite", extra="bsuite"),
@@ -36,7 +40,7 @@ _SUITES = {
 
 
 def make(
-    environment_id: str, *, seed: int, evaluation: bool = False
+    environment_id: str, *, seed: int, evaluation: bool = False, render: bool = False
 ) -> dm_env.Environment:
     """Makes an environment in its canonical form.
 
@@ -44,7 +48,8 @@ def make(
     actions are int32, and continuous actions lie in `[-1, 1]` whatever the bounds of
     the task. `discount` is 0 at a true terminal and 1 at a time limit. Episode `n` is
     a pure function of `(seed, n, actions)`: see `base.SeededEnvironment`, whose
-    `episode_number` and `next_episode_number` every environment made here has.
+    `episode_number` and `next_episode_number` every environment made here has. The
+    outermost wrapper is the actions'; what it wraps takes the task's own.
 
     Args:
       environment_id: `suite:task` or `suite:task?option=value&option=value`, such as
@@ -54,6 +59,8 @@ def make(
       seed: all randomness of the environment follows from it; an integer >= 0.
       evaluation: whether scores are taken here: what only helps learning (clipped
         rewards, a discount of 0 at the loss of a life) is then left out.
+      render: whether pictures will be asked for, by `render()`: a renderer is then
+        looked for, which takes time.
 
     Raises:
       errors.EnvironmentIdError: if the id is malformed, names nothing known, or
@@ -61,14 +68,17 @@ def make(
       errors.UnsupportedEnvironmentError: if the environment's actions or observations
         have no canonical form; it is an `EnvironmentIdError`.
       errors.MissingExtraError: if the suite is not installed.
+      errors.RenderingError: if `render`, and there is no renderer on this machine.
       ValueError: if `seed` is negative.
     """
     seeding.check_seed(seed)
     parsed = ids.parse(environment_id)
+    if render and parsed.suite in _SUITES and _SUITES[parsed.suite].draws_with_mujoco:
+        rendering.choose()
     adapter = _import_adapter(parsed.suite)
     options = ids.read_options(parsed, adapter.Options)
     environment = adapter.load(
-        parsed.task, seed=seed, options=options, evaluation=evaluation
+        parsed.task, seed=seed, options=options, evaluation=evaluation, render=render
     )
     return wrappers.CanonicalActions(wrappers.SinglePrecision(environment))
 

@@ -20,6 +20,7 @@ from tfagents_core import checkpointing, core
 from tfagents_core.experiments import config as experiment_config
 
 _PACKAGES = ("tensorflow", "dm-sonnet", "numpy", "dm-env")
+_STEP = "step-"
 
 
 class RunDirectory:
@@ -113,7 +114,7 @@ class RunDirectory:
         Raises:
             RunError: it cannot be written; the ones before it are intact.
         """
-        path = self._checkpoints / f"step-{num_actor_steps:012d}"
+        path = self._checkpoints / _step_name(num_actor_steps)
         if path.exists():
             return
         try:
@@ -129,8 +130,11 @@ class RunDirectory:
         """The newest intact checkpoint, if there is one."""
         return checkpointing.latest_intact(self._checkpoints)
 
-    def restore_policy(self, networks: core.Networks) -> None:
+    def restore_policy(self, networks: core.Networks) -> pathlib.Path:
         """Gives a policy the variables of the newest checkpoint.
+
+        Returns:
+            The checkpoint.
 
         Raises:
             RunError: there is no checkpoint yet.
@@ -144,11 +148,25 @@ class RunDirectory:
         checkpointing.restore_group(
             checkpoint / "state.npz", "learner/policy", networks.policy_variables
         )
+        return checkpoint
+
+    def snapshot(self, num_actor_steps: int) -> pathlib.Path:
+        """Where the snapshot as of `num_actor_steps` is, or will be."""
+        return self.path / "snapshots" / _step_name(num_actor_steps)
 
     def cut_metrics(self, num_bytes: int) -> None:
         """Takes back the rows written after a checkpoint."""
         if self.metrics.exists():
             os.truncate(self.metrics, num_bytes)
+
+
+def num_actor_steps(checkpoint: pathlib.Path) -> int:
+    """As of how many steps a checkpoint is, by its name."""
+    return int(checkpoint.name.removeprefix(_STEP))
+
+
+def _step_name(num_actor_steps: int) -> str:
+    return f"{_STEP}{num_actor_steps:012d}"
 
 
 def write_json(path: pathlib.Path, contents: Mapping[str, Any]) -> None:

@@ -1,0 +1,101 @@
+"""What MuJoCo draws with, which is settled when it is imported.
+
+MuJoCo, and the suites built on it, read the environment variable MUJOCO_GL once, at
+their import. Where pictures are wanted, `choose` finds a value that works; else
+`not_needed` keeps the import silent and several times faster.
+
+Mesa, which draws on machines without a graphics card, and TensorFlow crash in one
+process: each brings an LLVM. `tfagents_core.filming` draws in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from tfagents_core.environments import errors
+
+VARIABLE = "MUJOCO_GL"
+_DISABLED = ("disable", "disabled", "off", "false", "0")  # As dm_control reads it.
+
+# EGL can draw without a display, OSMesa without a graphics driver as well.
+_WITHOUT_DISPLAY = ("egl", "osmesa")
+_WITH_DISPLAY = ("glfw", *_WITHOUT_DISPLAY)
+_PROBE = "import mujoco; mujoco.GLContext(64, 64).make_current()"
+_PROBE_TIMEOUT_S = 60
+
+
+def is_disabled() -> bool:
+    """Whether MuJoCo is told to draw nothing."""
+    return os.environ.get(VARIABLE) in _DISABLED
+
+
+@contextlib.contextmanager
+def not_needed() -> Iterator[None]:
+    """A block to import MuJoCo in, without drawing where that would need a display.
+
+    What the user has set in MUJOCO_GL counts for more.
+    """
+    if VARIABLE in os.environ or not _is_headless():
+        yield
+        return
+    os.environ[VARIABLE] = _DISABLED[0]
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+
+
+def choose() -> None:
+    """Sets MUJOCO_GL to what works here, unless MuJoCo has been imported already.
+
+    Each candidate is tried in a process of its own, half a second each, because a
+    failed import of OpenGL cannot be taken back.
+
+    Raises:
+      errors.RenderingError: if nothing works, or the user has turned drawing off.
+    """
+    if is_disabled():
+        raise errors.RenderingError(
+            f"{VARIABLE}={os.environ[VARIABLE]} turns MuJoCo's drawing off: set "
+            f"{VARIABLE}=egl (or osmesa), or leave it unset."
+        )
+    if "mujoco" in sys.modules or not sys.platform.startswith("linux"):
+        return
+    by_user = os.environ.get(VARIABLE)
+    if by_user is not None:
+        candidates: tuple[str, ...] = (by_user,)
+    else:
+        candidates = _WITHOUT_DISPLAY if _is_headless() else _WITH_DISPLAY
+    working = next((name for name in candidates if _works(name)), None)
+    if working is None:
+        raise errors.RenderingError(
+            f"MuJoCo cannot draw on this machine: {' and '.join(candidates)} "
+            f"{'does' if len(candidates) == 1 else 'do'} not work; install EGL (Debian: "
+            f"libegl1) or OSMesa (libosmesa6), or leave {VARIABLE} unset."
+        )
+    os.environ[VARIABLE] = working
+
+
+def _is_headless() -> bool:
+    """Whether this is Linux without a display; elsewhere there is always one."""
+    has_display = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return sys.platform.startswith("linux") and not has_display
+
+
+def _works(name: str) -> bool:
+    """Whether MuJoCo can draw with `name`."""
+    try:
+        subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            env={**os.environ, VARIABLE: name},
+            capture_output=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=True,
+        )
+    except subprocess.SubprocessError:
+        return False
+    return True
