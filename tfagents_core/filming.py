@@ -228,7 +228,7 @@ def _film(
     fps = getattr(environment, "steps_per_second", _DEFAULT_FRAMES_PER_SECOND)
     spec = environment.action_spec()
     dtypes = [leaf.dtype for leaf in tree.flatten(spec)]
-    with _writing(path, fps) as writer:
+    with _writing(path, fps, num_frames=1 + len(actions)) as writer:
         writer.append_data(_with_even_sides(environment.render()))
         for values, reward in zip(actions, rewards, strict=True):
             leaves = [np.asarray(v, d) for v, d in zip(values, dtypes, strict=True)]
@@ -242,7 +242,9 @@ def _film(
 
 
 @contextlib.contextmanager
-def _writing(path: pathlib.Path, frames_per_second: float) -> Iterator[Any]:
+def _writing(
+    path: pathlib.Path, frames_per_second: float, *, num_frames: int
+) -> Iterator[Any]:
     """An open video, which is there under its own name once it is whole."""
     import imageio.v2 as imageio
 
@@ -259,6 +261,7 @@ def _writing(path: pathlib.Path, frames_per_second: float) -> Iterator[Any]:
         )
         with writer:
             yield writer
+        _check_whole(unfinished, num_frames)
         os.replace(unfinished, path)
     except OSError as error:
         traceback.print_exc()  # Pages of the encoder's output.
@@ -267,6 +270,18 @@ def _writing(path: pathlib.Path, frames_per_second: float) -> Iterator[Any]:
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _check_whole(path: pathlib.Path, num_frames: int) -> None:
+    """Reads the film: the encoder's failures at its end are reported by nobody."""
+    import imageio_ffmpeg
+
+    try:
+        found, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    except RuntimeError as error:
+        raise OSError("The video cannot be read.") from error
+    if found != num_frames:
+        raise OSError(f"The video has {found} frames, and not {num_frames}.")
 
 
 def _with_even_sides(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -89,21 +89,39 @@ def test_an_unknown_task_names_the_nearest():
 
 
 def test_a_task_that_needs_a_renderer_says_so_where_there_is_none(monkeypatch):
-    monkeypatch.setenv("MUJOCO_GL", "disable")
+    from tfagents_core.environments import control
+
+    monkeypatch.setattr(control, "_CAN_DRAW", False)
     with pytest.raises(environments.EnvironmentIdError, match="MUJOCO_GL=egl"):
         _make("quadruped:escape")
+
+
+def test_a_picture_without_a_renderer_says_what_to_set(monkeypatch):
+    from tfagents_core.environments import control
+
+    monkeypatch.setattr(control, "_CAN_DRAW", False)
+    environment = _make()
+    environment.reset()
+    with pytest.raises(environments.RenderingError, match="MUJOCO_GL=egl"):
+        environment.render()
+
+
+def test_a_second_of_film_is_a_second_of_simulation():
+    assert _make("cartpole:swingup").steps_per_second == 100
+    assert _make("walker:walk").steps_per_second == 40
 
 
 def test_ids_are_listed():
     assert "control:cartpole:swingup" in environments.list_ids("control")
 
 
-def test_nothing_is_printed_without_a_display():
+def test_nothing_is_printed_without_a_display_and_no_variable_stays_set():
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL")
     variables = {k: v for k, v in os.environ.items() if k not in hidden}
     code = (
-        "from tfagents_core import environments;"
-        "environments.make('control:cartpole:swingup', seed=0).reset()"
+        "import os; from tfagents_core import environments;"
+        "environments.make('control:cartpole:swingup', seed=0).reset();"
+        "assert 'MUJOCO_GL' not in os.environ"
     )
     run = subprocess.run(
         [sys.executable, "-c", code],
