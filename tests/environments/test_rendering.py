@@ -15,7 +15,8 @@ def _fresh(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delitem(sys.modules, "mujoco", raising=False)
     for name in (rendering.VARIABLE, "DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # So that it is restored even where it is not set.
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(name="tried")
