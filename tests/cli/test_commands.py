@@ -79,6 +79,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         *("train", "fake", environment_id, "--steps", "1e3", "--seed", "1_0"),
         *("--run-dir", "here", "--envs-per-actor", 4, "--eval-every", 0),
         *("--eval-episodes", 3, "--set", "batch_size=8", "--set", "layers=1,2"),
+        *("--snapshot-every", 500),
     )
     assert code == 0
     (config,) = started
@@ -94,6 +95,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         envs_per_actor=4,
         eval_every=0,
         eval_episodes=3,
+        snapshot_every=500,
     )
     assert out == (
         "Final evaluation: return 2.0 over 2 episodes (1.0 to 3.0).\n"
@@ -138,6 +140,7 @@ def test_a_run_goes_into_one_directory_of_its_own(environment, directory):
         (["--eval-every", "-1"], "'--eval-every': -1 is not in the range x>=0"),
         (["--eval-episodes", "0"], "'--eval-episodes': 0 is not in the range"),
         (["--num-actors", "0"], "'--num-actors': 0 is not in the range"),
+        (["--snapshot-every", "-1"], "'--snapshot-every': -1 is not in the range"),
         (["--num-actors", "2"], "use --envs-per-actor 2 instead"),
         (["--launcher", "threads"], "--launcher threads does not exist yet"),
         (["--launcher", "ray"], "--launcher ray does not exist yet"),

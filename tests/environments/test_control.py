@@ -89,20 +89,15 @@ def test_an_unknown_task_names_the_nearest():
 
 
 def test_a_task_that_needs_a_renderer_says_so_where_there_is_none(monkeypatch):
-    from tfagents_core.environments import control
-
-    monkeypatch.setattr(control, "_CAN_DRAW", False)
+    monkeypatch.setenv("MUJOCO_GL", "disable")
     with pytest.raises(environments.EnvironmentIdError, match="MUJOCO_GL=egl"):
         _make("quadruped:escape")
 
 
-def test_a_picture_without_a_renderer_says_what_to_set(monkeypatch):
-    from tfagents_core.environments import control
-
-    monkeypatch.setattr(control, "_CAN_DRAW", False)
+def test_a_picture_of_an_environment_made_without_says_so():
     environment = _make()
     environment.reset()
-    with pytest.raises(environments.RenderingError, match="MUJOCO_GL=egl"):
+    with pytest.raises(environments.RenderingError, match="made with render=True"):
         environment.render()
 
 
@@ -113,6 +108,20 @@ def test_a_second_of_film_is_a_second_of_simulation():
 
 def test_ids_are_listed():
     assert "control:cartpole:swingup" in environments.list_ids("control")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Reads /proc.")
+@pytest.mark.parametrize("suite", ["control:cartpole:swingup", "gym:HalfCheetah-v5"])
+def test_opengl_is_left_alone_where_nothing_is_drawn(suite):
+    pytest.importorskip("gymnasium")
+    code = (
+        "import os; from tfagents_core import environments;"
+        f"environments.make({suite!r}, seed=0).reset();"
+        "assert 'libEGL' not in open('/proc/self/maps').read();"
+        "assert os.environ['MUJOCO_GL'] == 'egl'"
+    )
+    variables = {**os.environ, "MUJOCO_GL": "egl"}
+    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
 
 
 def test_nothing_is_printed_without_a_display_and_no_variable_stays_set():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import tempfile
@@ -123,6 +124,14 @@ def test_an_environment_without_pictures_says_so(tmp_path: pathlib.Path) -> None
     experiments.run_experiment(config)
     with pytest.raises(environments.RenderingError, match="bsuite"):
         experiments.evaluate(tmp_path, num_episodes=1, video=tmp_path / "film.mp4")
+
+
+def test_a_read_only_directory_is_told_before_anything_is_played(
+    run_dir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may all.
+    with pytest.raises(experiments.RunError, match=r"read-only, and evaluations.jsonl"):
+        experiments.evaluate(run_dir, num_episodes=1)
 
 
 def test_a_directory_without_a_run_is_told(tmp_path: pathlib.Path) -> None:

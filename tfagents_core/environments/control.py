@@ -3,13 +3,14 @@
 Ids are `control:DOMAIN:TASK`, such as `control:cartpole:swingup`. Each step's discount
 is the task's own: 1 throughout, time limit included, except where a task ends early.
 
-Importing dm_control opens a window system; on Linux without a display that prints a
-warning and fails later. So where the user has not set `MUJOCO_GL`, it is imported
-without, unless the first `control:` environment is made with `render=True`.
+Whether dm_control can draw is settled when a process first imports it. It is imported
+without OpenGL, which is silent and several times faster, unless the first `control:`
+environment is made with `render=True`: see `rendering`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -19,11 +20,6 @@ import numpy.typing as npt
 
 from tfagents_core import specs
 from tfagents_core.environments import base, errors, rendering, wrappers
-
-with rendering.not_needed():
-    from dm_control import suite
-
-    _CAN_DRAW = not rendering.is_disabled()
 
 # Two tasks (lqr) draw the model itself at construction. One seed for all keeps it the
 # same task for the actors, the evaluator and every run; episodes are seeded apart.
@@ -73,12 +69,13 @@ class ControlEnvironment(base.SeededEnvironment):
         Raises:
           errors.RenderingError: if the suite was imported without a renderer.
         """
-        if not _CAN_DRAW:
+        try:
+            return np.asarray(self.physics.render(_HEIGHT, _WIDTH, camera_id=0))
+        except RuntimeError as error:
             raise errors.RenderingError(
-                "The control suite was imported without a renderer: set MUJOCO_GL=egl "
-                "(or osmesa) before starting."
-            )
-        return np.asarray(self.physics.render(_HEIGHT, _WIDTH, camera_id=0))
+                "The control suite was imported without a renderer: the first of its "
+                f"environments in a process has to be made with render=True ({error})."
+            ) from error
 
     def _begin_episode(self, seed: int) -> dm_env.TimeStep:
         self._environment.task.random.seed(seed)
@@ -124,16 +121,20 @@ def load(
     Raises:
       errors.EnvironmentIdError: if there is no such task, or it needs a renderer and
         there is none.
+      errors.RenderingError: if `render`, and there is no renderer.
     """
-    del evaluation, render  # The same task; the renderer was settled at the import.
+    del evaluation  # The same task either way.
+    if render:
+        rendering.choose()
+    if task == _NEEDS_RENDERER and not rendering.is_set():
+        raise errors.EnvironmentIdError(
+            f"The control task {task!r} needs a renderer: set MUJOCO_GL=egl before "
+            "starting, on a machine with a graphics card."
+        )
+    suite = _import_suite(draws=render or task == _NEEDS_RENDERER)
     if task not in list_tasks():
         raise errors.EnvironmentIdError(
             f"Unknown control task {task!r}: {errors.did_you_mean(task, list_tasks())}"
-        )
-    if task == _NEEDS_RENDERER and not _CAN_DRAW:
-        raise errors.EnvironmentIdError(
-            f"The control task {task!r} needs a renderer: set MUJOCO_GL=egl (or osmesa) "
-            "before starting."
         )
     domain_name, task_name = task.split(":")
     environment = ControlEnvironment(
@@ -145,4 +146,11 @@ def load(
 
 def list_tasks() -> list[str]:
     """Every `DOMAIN:TASK` of the suite."""
-    return [":".join(pair) for pair in suite.ALL_TASKS]
+    return [":".join(pair) for pair in _import_suite().ALL_TASKS]
+
+
+def _import_suite(*, draws: bool = False) -> Any:
+    """`dm_control.suite`, able to draw if this is its first import and `draws`."""
+    with contextlib.nullcontext() if draws else rendering.not_needed():
+        from dm_control import suite
+    return suite

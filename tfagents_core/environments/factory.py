@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import importlib.util
 import sys
 import types
+from collections.abc import Iterator
 
 import dm_env
 
-from tfagents_core.environments import errors, ids, rendering, seeding, wrappers
+from tfagents_core.environments import errors, ids, seeding, wrappers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,20 +20,16 @@ class _Suite:
     """Where a suite's adapter lives and what must be installed for it.
 
     An adapter module has `Options`, a dataclass; `load(task, *, seed, options,
-    evaluation, render)`; and `list_tasks()`. `draws_with_mujoco` says that importing it
-    settles which renderer MuJoCo uses.
+    evaluation, render)`; and `list_tasks()`.
     """
 
     module: str
     package: str | None = None
     extra: str | None = None
-    draws_with_mujoco: bool = False
 
 
 _SUITES = {
-    "control": _Suite(
-        "control", package="dm_control", extra="control", draws_with_mujoco=True
-    ),
+    "control": _Suite("control", package="dm_control", extra="control"),
     "atari": _Suite("atari", package="ale_py", extra="atari"),
     "gym": _Suite("gymnasium", package="gymnasium", extra="gym"),
     "bsuite": _Suite("bsuite", package="bsuite", extra="bsuite"),
@@ -73,13 +71,16 @@ def make(
     """
     seeding.check_seed(seed)
     parsed = ids.parse(environment_id)
-    if render and parsed.suite in _SUITES and _SUITES[parsed.suite].draws_with_mujoco:
-        rendering.choose()
-    adapter = _import_adapter(parsed.suite)
-    options = ids.read_options(parsed, adapter.Options)
-    environment = adapter.load(
-        parsed.task, seed=seed, options=options, evaluation=evaluation, render=render
-    )
+    with _naming_extra(parsed.suite):
+        adapter = _import_adapter(parsed.suite)
+        options = ids.read_options(parsed, adapter.Options)
+        environment = adapter.load(
+            parsed.task,
+            seed=seed,
+            options=options,
+            evaluation=evaluation,
+            render=render,
+        )
     return wrappers.CanonicalActions(wrappers.SinglePrecision(environment))
 
 
@@ -95,11 +96,12 @@ def list_ids(suite: str | None = None) -> list[str]:
       errors.MissingExtraError: if the suite asked for is not installed.
     """
     suites = [suite] if suite is not None else [s for s in _SUITES if _is_installed(s)]
-    return [
-        f"{name}:{task}"
-        for name in suites
-        for task in sorted(_import_adapter(name).list_tasks())
-    ]
+    found = []
+    for name in suites:
+        with _naming_extra(name):
+            tasks = _import_adapter(name).list_tasks()
+        found += [f"{name}:{task}" for task in sorted(tasks)]
+    return found
 
 
 # dm-control's dependency labmaze has no wheels there, and the suite needs none of it.
@@ -118,10 +120,16 @@ def _import_adapter(name: str) -> types.ModuleType:
         raise errors.EnvironmentIdError(
             f"Unknown environment suite {name!r}: {errors.did_you_mean(name, _SUITES)}"
         )
-    suite = _SUITES[name]
+    return importlib.import_module(f"{__package__}.{_SUITES[name].module}")
+
+
+@contextlib.contextmanager
+def _naming_extra(name: str) -> Iterator[None]:
+    """Tells a package that a suite misses from one that the user's code misses."""
     try:
-        return importlib.import_module(f"{__package__}.{suite.module}")
+        yield
     except ModuleNotFoundError as error:
+        suite = _SUITES[name]
         if suite.package is None or (error.name or "").startswith("tfagents_core"):
             raise
         raise errors.MissingExtraError(

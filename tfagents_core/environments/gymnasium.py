@@ -217,7 +217,10 @@ def _prepare_rendering(task: str) -> None:
 
 def _make(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     try:
-        return gymnasium.make(task, disable_env_checker=True, **arguments)
+        if "render_mode" in arguments:
+            return gymnasium.make(task, disable_env_checker=True, **arguments)
+        with rendering.not_needed():  # Some import MuJoCo.
+            return gymnasium.make(task, disable_env_checker=True, **arguments)
     except TypeError as error:
         if "render_mode" not in str(error):
             raise

@@ -1,11 +1,11 @@
 """What MuJoCo draws with, which is settled when it is imported.
 
 MuJoCo, and the suites built on it, read the environment variable MUJOCO_GL once, at
-their import. Where pictures are wanted, `choose` finds a value that works; else
-`not_needed` keeps the import silent and several times faster.
+their import. Where pictures are wanted, `choose` finds a value that works; everywhere
+else `not_needed` leaves OpenGL out, whatever the variable says.
 
-Mesa, which draws on machines without a graphics card, and TensorFlow crash in one
-process: each brings an LLVM. `tfagents_core.filming` draws in a process of its own.
+That is because Mesa, which draws on machines without a graphics card, and TensorFlow
+crash in one process: each brings an LLVM. `tfagents_core.filming` draws in another.
 """
 
 from __future__ import annotations
@@ -24,29 +24,32 @@ _DISABLED = ("disable", "disabled", "off", "false", "0")  # As dm_control reads 
 # EGL can draw without a display, OSMesa without a graphics driver as well.
 _WITHOUT_DISPLAY = ("egl", "osmesa")
 _WITH_DISPLAY = ("glfw", *_WITHOUT_DISPLAY)
-_PROBE = "import mujoco; mujoco.GLContext(64, 64).make_current()"
+_PROBE = """
+import mujoco
+context = mujoco.GLContext(64, 64)
+context.make_current()
+model = mujoco.MjModel.from_xml_string("<mujoco/>")
+mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+"""
 _PROBE_TIMEOUT_S = 60
 
 
-def is_disabled() -> bool:
-    """Whether MuJoCo is told to draw nothing."""
-    return os.environ.get(VARIABLE) in _DISABLED
+def is_set() -> bool:
+    """Whether MUJOCO_GL names a renderer."""
+    return os.environ.get(VARIABLE, _DISABLED[0]) not in _DISABLED
 
 
 @contextlib.contextmanager
 def not_needed() -> Iterator[None]:
-    """A block to import MuJoCo in, without drawing where that would need a display.
-
-    What the user has set in MUJOCO_GL counts for more.
-    """
-    if VARIABLE in os.environ or not _is_headless():
-        yield
-        return
+    """A block to import MuJoCo in, without OpenGL."""
+    by_user = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = _DISABLED[0]
     try:
         yield
     finally:
         del os.environ[VARIABLE]
+        if by_user is not None:
+            os.environ[VARIABLE] = by_user
 
 
 def choose() -> None:
@@ -58,14 +61,14 @@ def choose() -> None:
     Raises:
       errors.RenderingError: if nothing works, or the user has turned drawing off.
     """
-    if is_disabled():
+    by_user = os.environ.get(VARIABLE)
+    if by_user in _DISABLED:
         raise errors.RenderingError(
-            f"{VARIABLE}={os.environ[VARIABLE]} turns MuJoCo's drawing off: set "
+            f"{VARIABLE}={by_user} turns MuJoCo's drawing off: set "
             f"{VARIABLE}=egl (or osmesa), or leave it unset."
         )
     if "mujoco" in sys.modules or not sys.platform.startswith("linux"):
         return
-    by_user = os.environ.get(VARIABLE)
     if by_user is not None:
         candidates: tuple[str, ...] = (by_user,)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -23,6 +24,7 @@ from tfagents_core import (
     types,
 )
 from tfagents_core.checkpointing import snapshots
+from tfagents_core.experiments import config as experiment_config
 from tfagents_core.experiments import run_directory
 
 _MAX_ENVIRONMENTS = 10
@@ -116,7 +118,8 @@ def evaluate(
         video: an MP4 file to show the first episode in.
 
     Raises:
-        RunError: the directory holds no run, or nothing has been saved yet.
+        RunError: the directory holds no run or cannot be written, or nothing has been
+            saved yet.
         OSError: the video cannot be written.
         ValueError: `num_episodes` is not positive, the snapshot is damaged, or there
             can be no video of this environment here.
@@ -127,6 +130,10 @@ def evaluate(
         raise ValueError(f"num_episodes must be positive, not {num_episodes}.")
     load = _load_snapshot if snapshots.is_snapshot(path) else _load_run
     saved = load(path, num_episodes, seed=seed)
+    if not os.access(path, os.W_OK):
+        raise experiment_config.DirectoryError(
+            f"{path} is read-only, and {_EVALUATIONS} goes there; evaluate a copy of it."
+        )
     played = _play(saved, num_episodes, video=video)
     returns = [episode.total_reward for episode in played]
     evaluation = Evaluation(
