@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc)
 
-.PHONY: help setup demo test lint types test-cc test-py results benchmarks sanitize torture soak \
-    clean
+.PHONY: help setup demo test lint types test-cc test-py results pictures benchmarks sanitize \
+    torture soak clean
 
 help: ## Lists the targets.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ test-py: setup
 
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
 	$(BIN)/python -m benchmarks.results
+
+pictures: setup ## Draws every picture of results anew from the data that is committed.
+	$(BIN)/python -m benchmarks.pictures
 
 benchmarks: setup ## Measures speed on this machine.
 	$(BIN)/python -m benchmarks.training_speed

@@ -53,7 +53,7 @@ EXTRAS = {
     "gym": GYM,
     "atari": [*GYM, "ale-py>=0.11,<0.13", "pillow>=10"],
     "bsuite": ["bsuite>=0.3.6,<0.4", "pandas>=2"],
-    "plots": ["matplotlib>=3.8"],
+    "plots": ["matplotlib>=3.8", "scipy>=1.15"],
     # Gymnasium draws its classic environments with what its extra of that name brings.
     "video": [
         "gymnasium[classic-control]>=1.0,<2",
@@ -68,7 +68,7 @@ EXTRAS["dev"] = [
     "pytest>=8",
     "pytest-timeout>=2.3",
     "ruff>=0.8",
-    "scipy>=1.11",
+    "scipy>=1.15",
     "cmake>=3.18",
     "ninja>=1.11",
     "pybind11>=3.1",

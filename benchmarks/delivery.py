@@ -11,19 +11,25 @@ from tfagents_core import datasets, replay
 
 
 def consumer(
-    table: replay.TableHandle, batch_size: int, *, prefetch: int
+    table: replay.TableHandle, batch_size: int, *, prefetch: int, num_batches: int = 1
 ) -> Callable[[], object]:
-    """A call that takes one batch out of the pipeline of `datasets.from_table`."""
-    dataset = datasets.from_table(table, batch_size=batch_size, prefetch=prefetch)
-    return consume(dataset)
+    """A call that takes batches out of the pipeline of `datasets.from_table`.
 
-
-def consume(dataset: tf.data.Dataset) -> Callable[[], object]:
-    """A call of a `tf.function` that takes one element and looks at each tensor of it."""
+    It is what a learner does that takes `num_batches` SGD steps in one call of a
+    `tf.function`: one element of the pipeline has all of its batches.
+    """
+    dataset = datasets.from_table(
+        table, batch_size=num_batches * batch_size, prefetch=prefetch
+    )
     iterator = iter(dataset)
 
     @tf.function
-    def take() -> list[tf.Tensor]:
-        return [tf.reshape(leaf, [-1])[0] for leaf in tree.flatten(next(iterator))]
+    def take() -> list[list[tf.Tensor]]:
+        batches = datasets.split(next(iterator), num_batches)
+        return [[_look(leaf) for leaf in tree.flatten(batch)] for batch in batches]
 
     return take
+
+
+def _look(tensor: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(tensor, [-1])[0]

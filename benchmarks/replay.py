@@ -194,28 +194,34 @@ def delivered(options: Options) -> Iterator[Line]:
         "small": 2 * workloads.SMALL_BYTES,
         "atari": 5 * sizes.FRAME_BYTES,
     }
-    for name, batch_size, prefetch in (
-        ("small", sizes.BATCH, 0),
-        ("small", sizes.BATCH, 2),
-        ("atari", 32, 0),
-        ("atari", sizes.BATCH, 0),
-        ("atari", sizes.BATCH, 2),
+    for name, batch_size, prefetch, num_batches in (
+        ("small", sizes.BATCH, 0, 1),
+        ("small", sizes.BATCH, 0, 8),
+        ("small", sizes.BATCH, 2, 8),
+        ("atari", 32, 0, 1),
+        ("atari", 32, 2, 8),
+        ("atari", sizes.BATCH, 0, 1),
+        ("atari", sizes.BATCH, 2, 1),
     ):
-        num_bytes = batch_size * piece_bytes[name]
+        num_items = num_batches * batch_size
+        consumer = delivery.consumer(
+            tables[name], batch_size, prefetch=prefetch, num_batches=num_batches
+        )
         timings = timing.interleave(
             {
-                "": delivery.consumer(tables[name], batch_size, prefetch=prefetch),
-                "numpy_": functools.partial(tables[name].sample, batch_size),
-                "floor_": floors.memcpy(num_bytes),
+                "": consumer,
+                "numpy_": functools.partial(tables[name].sample, num_items),
+                "floor_": floors.memcpy(num_items * piece_bytes[name]),
             },
             repeats=options.repeats,
         )
         yield _line(
             timings,
-            floor="memcpy of the batch",
-            per_call=batch_size,
+            floor="memcpy of the batches",
+            per_call=num_items,
             data=name,
             prefetch=prefetch,
+            num_batches=num_batches,
         )
 
 

@@ -7,13 +7,12 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
+from tfagents_core.plotting import style
+
 RESULTS = pathlib.Path(__file__).parent / "results" / "replay"
 
 Line = dict[str, Any]
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-_GRAY = "#888888"
 _PANELS = (
     ("draw", {}, "256 prioritized draws"),
     ("update", {}, "256 new priorities"),
@@ -32,27 +31,22 @@ def read(path: pathlib.Path) -> list[Line]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def draw() -> None:
-    """Draws how cost grows with the number of items, from the lines kept."""
-    from matplotlib import pyplot
+def draw(output: pathlib.Path | None = None) -> None:
+    """Draws how cost grows with the number of items, from the lines kept.
 
+    Args:
+        output: the directory of the picture; None for that of the lines.
+    """
     lines = read(RESULTS / "replay.jsonl")
-    style = {"axes.spines.right": False, "axes.spines.top": False, "font.size": 10}
-    with pyplot.rc_context(style):
-        figure, axes = pyplot.subplots(
-            2, 2, figsize=(10, 6.5), layout="constrained", sharex=True
-        )
-        for colour, panel, ax in zip(_COLOURS, _PANELS, axes.flat, strict=True):
+    picture = (output or RESULTS) / "growth.png"
+    with style.picture(picture, len(_PANELS), max_columns=2) as panels:
+        for colour, panel, ax in zip(style.COLOURS, _PANELS, panels, strict=False):
             question, fields, title = panel
             _draw_panel(ax, _growth(lines, question, fields), colour)
-            ax.set_title(title, loc="left", fontweight="bold")
-            ax.plot([], [], ":", color=_GRAY, label=_FLOORS[question])
-            ax.legend(frameon=False, loc="upper left")
-        for ax in axes[1]:
-            ax.set_xlabel("items in the table")
-        for ax in axes[:, 0]:
-            ax.set_ylabel("microseconds of processor time")
-        figure.savefig(RESULTS / "growth.png", dpi=160)
+            ax.plot([], [], ":", color=style.GRAY, label=_FLOORS[question])
+            ax.set_xscale("log")
+            style.finish(ax, title, x="items in the table", y="µs of processor time")
+            ax.legend(loc="upper left")
 
 
 def _growth(lines: Iterable[Line], question: str, fields: Line) -> list[Line]:
@@ -68,8 +62,6 @@ def _draw_panel(ax: Any, lines: list[Line], colour: str) -> None:
     )
     if lines and "plain_tree_cpu_us" in lines[0]:
         plain = [line["plain_tree_cpu_us"] for line in lines]
-        ax.plot(sizes, plain, "s--", color=_GRAY, label="plain binary tree, C++")
-    ax.plot(sizes, [line["floor_cpu_us"] for line in lines], ":", color=_GRAY)
-    ax.set_xscale("log")
+        ax.plot(sizes, plain, "s--", color=style.GRAY, label="plain binary tree, C++")
+    ax.plot(sizes, [line["floor_cpu_us"] for line in lines], ":", color=style.GRAY)
     ax.set_ylim(bottom=0)
-    ax.grid(color="#e6e6e6")

@@ -213,7 +213,9 @@ def _settings(arguments: argparse.Namespace) -> dict[str, peers.Settings]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--serve", choices=PEERS, help=argparse.SUPPRESS)
-    parser.add_argument("--python", nargs="+", default=[], metavar="PEER=PATH")
+    parser.add_argument(
+        "--python", nargs="+", default=[], action="extend", metavar="PEER=PATH"
+    )
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument(
         "--only", nargs="+", choices=peers.WORKLOADS, default=[*peers.WORKLOADS]

@@ -27,6 +27,7 @@ from tfagents_core import plotting
 
 RUNS = pathlib.Path("runs/results")
 RESULTS = pathlib.Path(__file__).parent / "results"
+DEMO = RESULTS / "demo-run"  # What `make demo` once left, all of its figures kept.
 NUM_JOBS = 2
 
 
@@ -192,18 +193,25 @@ def _return_at(run: pathlib.Path, steps: int) -> float:
     )
 
 
-def draw() -> None:
-    """Writes the table and the pictures of what is kept."""
+def draw(output: pathlib.Path = RESULTS) -> None:
+    """Draws what is kept, and writes its tables, into the directory `output`."""
+    output.mkdir(parents=True, exist_ok=True)
     commands = "\n".join(f"    {' '.join(bar.command(0))}" for bar in BARS)
-    (RESULTS / "README.md").write_text(
-        "# Results\n\nWritten by `make results`. An evaluation is the mean return of "
-        "10 episodes of the policy\nwithout exploration, in environments of their own. "
-        f"The commands, for seed 0:\n\n{commands}\n\n{table()}"
-    )
+    pictures = []
     for bar in BARS:
         runs = sorted((RESULTS / bar.name).glob("seed*"))
         if runs:
-            plotting.plot_runs(runs, RESULTS / f"{bar.name}.png")
+            plotting.plot_runs(runs, output / f"{bar.name}.png")
+            pictures.append(f"![Learning curves of {bar.name}]({bar.name}.png)\n")
+    (output / "README.md").write_text(
+        "# Results\n\nWritten by `make results`, and from what that left by `make "
+        "pictures`. An evaluation is the\nmean return of 10 episodes of the policy "
+        "without exploration, in environments of their own.\nBands are 95% bootstrap "
+        f"intervals over seeds. The commands, for seed 0:\n\n{commands}\n\n{table()}\n"
+        + "\n".join(pictures)
+    )
+    plotting.plot_runs([DEMO], output / "demo.png")
+    plotting.draw_page(DEMO, output / "demo-page.png")
 
 
 def main() -> None:

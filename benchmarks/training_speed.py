@@ -6,7 +6,7 @@ Prints one JSON line: environment steps a second once learning has begun, the ti
 each part, and beside it the matrix products of one update alone, measured in the same
 run.
 
-    python -m benchmarks.training_speed [--envs-per-actor K] [--steps N]
+    python -m benchmarks.training_speed [--envs-per-actor K] [--steps N] [--no-jit-compile]
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ def main() -> None:
     parser.add_argument("--envs-per-actor", type=int, default=1)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--sgd-steps-per-step", type=int, default=1)
+    parser.add_argument(
+        "--jit-compile", action=argparse.BooleanOptionalAction, default=True
+    )
     arguments = parser.parse_args()
-    config = d4pg.D4PGConfig(num_sgd_steps_per_step=arguments.sgd_steps_per_step)
+    config = d4pg.D4PGConfig(
+        num_sgd_steps_per_step=arguments.sgd_steps_per_step,
+        jit_compile=arguments.jit_compile,
+    )
     experiment = experiments.InlineExperiment(
         experiments.ExperimentConfig(
             agent="d4pg",
@@ -71,6 +77,7 @@ def main() -> None:
         "benchmark": "training_speed",
         "envs_per_actor": arguments.envs_per_actor,
         "sgd_steps_per_step": arguments.sgd_steps_per_step,
+        "jit_compile": arguments.jit_compile,
         "env_steps_per_s": round(steps / elapsed, 1),
         "env_steps_per_sgd_step": round(steps / sgd_steps, 2),
         "us_per_env_step": {k: round(1e6 * v / steps, 1) for k, v in split.items()},

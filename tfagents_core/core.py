@@ -211,7 +211,7 @@ class Builder(abc.ABC, Generic[ConfigT, NetworksT]):
 
     @abc.abstractmethod
     def make_dataset(self, buffer: replay.Replay, *, prefetch: int) -> tf.data.Dataset:
-        """Batches for the learner; `prefetch` of them are drawn ahead."""
+        """Each element is what a learner step takes; `prefetch` are drawn ahead."""
 
     @abc.abstractmethod
     def make_policy(

@@ -89,9 +89,12 @@ class D4PGBuilder(core.Builder[d4pg_config.D4PGConfig, networks.D4PGNetworks]):
         return adders.RowAdder(spec, client)
 
     def make_dataset(self, buffer: replay.Replay, *, prefetch: int) -> tf.data.Dataset:
-        """Batches of transitions."""
+        """Transitions for a learner step."""
+        config = self.config
         return datasets.from_table(
-            buffer.tables[TABLE], batch_size=self.config.batch_size, prefetch=prefetch
+            buffer.tables[TABLE],
+            batch_size=config.batch_size * config.num_sgd_steps_per_step,
+            prefetch=prefetch,
         )
 
     def make_policy(

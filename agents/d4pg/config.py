@@ -38,8 +38,11 @@ class D4PGConfig:
         gradient_clip_norm: longest global norm of either network's gradient. Acme: 40.
         dqda_clip_norm: longest slope of the value in the action; None for no limit.
             Acme: 1.
-        num_sgd_steps_per_step: SGD steps in one call of the learner; more cost fewer
-            calls of TensorFlow, but act a little later on what was learned. Ours.
+        num_sgd_steps_per_step: SGD steps in one call of the learner, on batches drawn
+            together; more cost fewer calls of TensorFlow, but act a little later on
+            what was learned. Ours.
+        jit_compile: whether XLA compiles the update: a second or two at the start, then
+            a seventh of a step less (docs/performance.md). Ours.
     """
 
     policy_layer_sizes: tuple[int, ...] = (256, 256, 256)
@@ -60,6 +63,7 @@ class D4PGConfig:
     gradient_clip_norm: float = 40.0
     dqda_clip_norm: float | None = 1.0
     num_sgd_steps_per_step: int = 1
+    jit_compile: bool = True
 
     def __post_init__(self) -> None:
         """Refuses impossible values; raises ValueError naming the field."""

@@ -119,6 +119,7 @@ class D4PGLearner(learning.SGDLearner):
             batch_size=config.batch_size,
             table=table,
             num_sgd_steps_per_step=config.num_sgd_steps_per_step,
+            jit_compile=config.jit_compile,
         )
 
     def _update(self, sample: replay.Sample) -> learning.Update:

@@ -83,9 +83,12 @@ class DQNBuilder(core.Builder[dqn_config.DQNConfig, networks.DQNNetworks]):
         return adders.RowAdder(spec, client, max_abs_reward=self.config.max_abs_reward)
 
     def make_dataset(self, buffer: replay.Replay, *, prefetch: int) -> tf.data.Dataset:
-        """Batches of transitions."""
+        """Transitions for a learner step."""
+        config = self.config
         return datasets.from_table(
-            buffer.tables[TABLE], batch_size=self.config.batch_size, prefetch=prefetch
+            buffer.tables[TABLE],
+            batch_size=config.batch_size * config.num_sgd_steps_per_step,
+            prefetch=prefetch,
         )
 
     def make_policy(

@@ -91,6 +91,7 @@ class DQNLearner(learning.SGDLearner):
             batch_size=config.batch_size,
             table=table,
             num_sgd_steps_per_step=config.num_sgd_steps_per_step,
+            jit_compile=config.jit_compile,
         )
 
     def _update(self, sample: replay.Sample) -> learning.Update:

@@ -25,8 +25,9 @@ def make(workload: str, settings: peers.Settings) -> peers.Work:
     if kind.endswith("tensors"):
         from benchmarks import delivery
 
-        call = delivery.consumer(table, batch_size, prefetch=2)
-        return peers.Work(call, batch_size)
+        num_batches = peers.NUM_BATCHES[workload]
+        call = delivery.consumer(table, batch_size, prefetch=2, num_batches=num_batches)
+        return peers.Work(call, num_batches * batch_size)
     beta = sizes.BETA if kind == "prioritized" else 0.0
     sample = functools.partial(table.sample, batch_size, beta=beta)
     return peers.Work(sample, batch_size)

@@ -32,14 +32,15 @@ def make(workload: str, settings: peers.Settings) -> peers.Work | None:
         return peers.Work(functools.partial(insert, sizes.BATCH), sizes.BATCH)
     for _ in range(num_items // 1_000):
         insert(1_000)
-    take = _consumer(running, is_atari, batch_size)
+    num_batches = peers.NUM_BATCHES.get(workload, 1)
+    take = _consumer(running, is_atari, batch_size, num_batches)
     new = peers.priorities()[:batch_size]
     if kind == "update":
         keys = take().numpy()
         return peers.Work(functools.partial(_update, running, keys, new), batch_size)
     if kind == "sample_update":
         return peers.Work(lambda: _update(running, take().numpy(), new), batch_size)
-    return peers.Work(take, batch_size)
+    return peers.Work(take, num_batches * batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,9 +101,9 @@ class _Inserter:
 
 
 def _consumer(
-    running: _Running, is_atari: bool, batch_size: int
+    running: _Running, is_atari: bool, batch_size: int, num_batches: int
 ) -> Callable[[], tf.Tensor]:
-    """Takes a batch inside a `tf.function` and gives back its keys."""
+    """Takes batches inside a `tf.function` and gives back the keys of the last."""
     window = (
         (sizes.STACK + 1, *sizes.FRAME) if is_atari else (2, sizes.OBSERVATION_SIZE)
     )
@@ -125,10 +126,10 @@ def _consumer(
 
     @tf.function
     def take() -> tf.Tensor:
-        sample = next(iterator)
-        seen = [tf.reshape(leaf, [-1])[0] for leaf in tf.nest.flatten(sample)]
+        samples = [next(iterator) for _ in range(num_batches)]
+        seen = [tf.reshape(leaf, [-1])[0] for leaf in tf.nest.flatten(samples)]
         with tf.control_dependencies(seen):
-            return tf.identity(sample.info.key)
+            return tf.identity(samples[-1].info.key)
 
     return functools.partial(_call, take, running)
 

@@ -24,6 +24,10 @@ class ArraySpec {
   const Column& column() const { return column_; }
   size_t batch_axis() const { return batch_axis_; }
   PyObject* dtype() const { return dtype_.ptr(); }
+  // Whether `object` is a NumPy scalar of this dtype.
+  bool IsScalar(PyObject* object) const {
+    return reinterpret_cast<PyObject*>(Py_TYPE(object)) == scalar_type_.ptr();
+  }
 
   // Whether `array` has this dtype and shape, with an axis of `rows` if >= 0.
   bool Matches(PyObject* array, int64_t rows) const;
@@ -35,11 +39,12 @@ class ArraySpec {
   Column column_;
   size_t batch_axis_;
   pybind11::dtype dtype_;
+  pybind11::object scalar_type_;
 };
 
 // Pointers to the caller's rows, one contiguous array per column: its own memory
 // where dtype, shape and layout fit, a contiguous copy where only the layout does
-// not, converted Python scalars for scalar columns. Lives for one call.
+// not, converted scalars for scalar columns. Lives for one call.
 class RowPointers {
  public:
   // `arrays`: a list or tuple with one entry per column. `rows`: extent of the
@@ -52,10 +57,13 @@ class RowPointers {
  private:
   const void* Take(const ArraySpec& spec, pybind11::handle given, int64_t rows);
   const void* TakeScalar(const ArraySpec& spec, pybind11::handle given);
+  const void* TakeNumPyScalar(const ArraySpec& spec, pybind11::handle given);
+  template <class T>
+  const void* Keep(T value);
 
   std::vector<const void*> pointers_;
   std::vector<pybind11::object> owned_;
-  std::vector<double> scalars_;  // room for one element each; never moves
+  std::vector<uint64_t> scalars_;  // room for one value each; never moves
 };
 
 // A new array of `rows` rows in a pooled buffer that goes back with the array's

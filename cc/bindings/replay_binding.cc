@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -58,6 +59,11 @@ class Priorities {
   std::vector<py::array_t<double>> owned_;
   std::vector<const double*> pointers_;
 };
+
+// What does not fit into 32 bits does not name a stream either way.
+int32_t ToStream(int64_t id) {
+  return static_cast<int32_t>(std::clamp<int64_t>(id, -1, INT32_MAX));
+}
 
 void CheckBatchSize(int64_t batch_size) {
   if (batch_size >= 1) return;
@@ -121,17 +127,17 @@ void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
   std::vector<RowFlags> rows(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) {
     const int64_t id = all ? i : ids.data()[i];
-    const bool in_range = id >= 0 && id < replay_->num_streams();
-    rows[static_cast<size_t>(i)] = {in_range ? static_cast<int32_t>(id) : -1,
-                                    is_first[i], is_last[i]};
+    rows[static_cast<size_t>(i)] = {ToStream(id), is_first[i], is_last[i]};
   }
   AppendRows(rows.data(), n, pointers, priorities, timeout);
 }
 
-void ReplayBinding::AppendOne(py::handle arrays, bool first, bool last, int32_t stream,
-                              py::handle priorities, std::optional<double> timeout) {
+void ReplayBinding::AppendOne(py::handle arrays, py::handle first, py::handle last,
+                              int64_t stream, py::handle priorities,
+                              std::optional<double> timeout) {
   const RowPointers pointers(columns_, arrays, -1);
-  const RowFlags row = {stream, first, last};
+  const RowFlags row = {ToStream(stream), Flags(first, 1, "first")[0],
+                        Flags(last, 1, "last")[0]};
   AppendRows(&row, 1, pointers, priorities, timeout);
 }
 
@@ -250,7 +256,7 @@ void BindReplay(py::module_& module) {
   py::class_<ReplayBinding>(module, "Replay")
       .def(py::init<ReplayOptions>(), py::arg("options"))
       .def("append", &ReplayBinding::Append)
-      .def("append_one", &ReplayBinding::AppendOne)
+      .def("row_appender", &MakeRowAppender)
       .def("create_item", &ReplayBinding::CreateItem)
       .def("sample", &ReplayBinding::Sample)
       .def("update_priorities", &ReplayBinding::UpdatePriorities)

@@ -30,8 +30,9 @@ class ReplayBinding {
   void Append(pybind11::handle arrays, pybind11::handle first, pybind11::handle last,
               pybind11::handle streams, pybind11::handle priorities,
               std::optional<double> timeout);
-  void AppendOne(pybind11::handle arrays, bool first, bool last, int32_t stream,
-                 pybind11::handle priorities, std::optional<double> timeout);
+  void AppendOne(pybind11::handle arrays, pybind11::handle first, pybind11::handle last,
+                 int64_t stream, pybind11::handle priorities,
+                 std::optional<double> timeout);
   int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
                      std::optional<double> priority, std::optional<double> timeout);
   // (info arrays, data arrays); `out` is None or such a pair to write into.
@@ -59,6 +60,10 @@ class ReplayBinding {
   std::vector<std::vector<ArraySpec>> outputs_;  // by table
   int64_t row_bytes_ = 0;
 };
+
+// `AppendOne` of a `Replay`, which it keeps alive, as a function of Python's own:
+// pybind11's dispatch would take as long as the append.
+pybind11::object MakeRowAppender(pybind11::object replay);
 
 // Adds the option classes, and `Replay`, to the module.
 void BindOptions(pybind11::module_& module);

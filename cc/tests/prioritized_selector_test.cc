@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "cc/crc32c.h"
 #include "cc/selector.h"
 #include "cc/tests/draws.h"
 
@@ -136,6 +137,16 @@ TEST(PrioritizedSelectorTest, StratifiedDrawsOfAllZeroPrioritiesTakeEverySlot) {
   Draws draws = Draw(selector.get(), 8, 47);
   std::sort(draws.slots.begin(), draws.slots.end());
   EXPECT_EQ(draws.slots, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+}
+
+// A seed stands for the same draws wherever it is used.
+TEST(PrioritizedSelectorTest, DrawsTheSameOnEveryMachine) {
+  const auto selector = MakePrioritizedSelector({0.6, false, 0.1});
+  Random random(59);
+  for (int64_t slot = 0; slot < 5000; ++slot) selector->Insert(slot, random.Uniform01());
+  const Draws draws = Draw(selector.get(), 4096, 61);
+  EXPECT_EQ(Crc32c(0, draws.slots.data(), 4096 * sizeof(int64_t)), 3583772789u);
+  EXPECT_EQ(Crc32c(0, draws.probabilities.data(), 4096 * sizeof(double)), 1206083062u);
 }
 
 TEST(PrioritizedSelectorTest, TheLeastProbabilityIsThatOfTheLeastDrawableSlot) {

@@ -74,6 +74,13 @@ def _begin_run(directory):
     return directory
 
 
+def _evaluate_once(run):
+    row = {"kind": "eval", "num_actor_steps": 1, "walltime_s": 3.0}
+    (run / "metrics.jsonl").write_text(
+        json.dumps({**row, "episode_return": 2.0}) + "\n"
+    )
+
+
 def test_train_runs_what_the_options_say(tfagents, started, environment_id):
     code, out, _ = tfagents(
         *("train", "fake", environment_id, "--steps", "1e3", "--seed", "1_0"),
@@ -347,17 +354,74 @@ def test_evaluate_reports_a_run_without_a_checkpoint(tfagents, monkeypatch, tmp_
 def test_plot_puts_the_picture_of_one_run_inside_it(tfagents, tmp_path):
     pytest.importorskip("matplotlib")
     run = _begin_run(tmp_path / "run")
-    row = {"kind": "eval", "num_actor_steps": 1, "episode_return": 2.0}
-    (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    _evaluate_once(run)
     code, out, _ = tfagents("plot", run)
-    assert (code, out) == (
-        0,
-        f"Wrote {run / 'curves.png'} and {run / 'curves.csv'}.\n",
-    )
+    assert code == 0
+    assert out.splitlines() == [
+        "environment  agent  seeds  steps  mean return  95% interval",
+        "gym:A        fake       1      1        2.000             –",
+        f"Wrote {run / 'curves.png'} and {run / 'curves.csv'}.",
+    ]
     assert tfagents("plot", run, run)[0] == 0
     assert (tmp_path / "curves.png").exists()
     assert tfagents("plot", run, "--output", "out/picture")[0] == 0
     assert (tmp_path / "out" / "picture.png").exists()
+
+
+def test_plot_takes_time_statistic_and_scales(tfagents, tmp_path):
+    pytest.importorskip("matplotlib")
+    run = _begin_run(tmp_path / "run")
+    _evaluate_once(run)
+    code, out, _ = tfagents(
+        *("plot", run, "--x", "walltime", "--statistic", "iqm"),
+        *("--normalize", "bsuite:catch/0?a=1=0,1", "--normalize", "gym:*=-2,6"),
+    )
+    assert code == 0
+    assert out.splitlines()[:2] == [
+        "environment  agent  seeds  seconds  interquartile mean score  95% interval",
+        "gym:A        fake       1        3                     0.500             –",
+    ]
+
+
+@pytest.mark.parametrize("value", ["gym:A", "gym:A=1", "gym:A=1,1", "=0,1", "a=0,inf"])
+def test_plot_refuses_a_scale_that_is_none(tfagents, tmp_path, value):
+    run = _begin_run(tmp_path / "run")
+    outcome = tfagents("plot", run, "--normalize", value)
+    _assert_refused(outcome, f"{value!r} is not of the form ENVIRONMENT=ZERO,ONE")
+
+
+def test_plot_draws_each_runs_page_into_it(tfagents, tmp_path):
+    pytest.importorskip("matplotlib")
+    runs = [_begin_run(tmp_path / name) for name in ("a", "b")]
+    for run in runs:
+        _evaluate_once(run)
+    outcome = tfagents("plot", *runs, "--page")
+    pages = [run / "page.png" for run in runs]
+    assert outcome == (0, "".join(f"Wrote {page}.\n" for page in pages), "")
+    assert all(page.exists() for page in pages)
+    assert tfagents("plot", runs[0], "--page", "--output", "mine")[0] == 0
+    assert (tmp_path / "mine.png").exists()
+    outcome = tfagents("plot", *runs, "--page", "--output", "mine")
+    _assert_refused(outcome, "--page draws one a run")
+
+
+@pytest.mark.parametrize(
+    "option", [("--x", "walltime"), ("--statistic", "iqm"), ("--normalize", "a=0,1")]
+)
+def test_a_page_takes_no_option_of_curves(tfagents, tmp_path, option):
+    run = _begin_run(tmp_path / "run")
+    _evaluate_once(run)
+    _assert_refused(tfagents("plot", run, "--page", *option), "leave out --x")
+    assert not (run / "page.png").exists()
+
+
+@pytest.mark.parametrize("option", [[], ["--page"]])
+def test_plot_refuses_a_picture_of_no_known_kind(tfagents, tmp_path, option):
+    pytest.importorskip("matplotlib")
+    run = _begin_run(tmp_path / "run")
+    _evaluate_once(run)
+    outcome = tfagents("plot", run, "--output", "curves.txt", *option)
+    _assert_refused(outcome, "'txt' is not supported")
 
 
 def test_plot_refuses_a_run_without_returns(tfagents, tmp_path):

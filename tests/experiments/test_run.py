@@ -9,7 +9,7 @@ import dm_env
 import numpy as np
 import pytest
 
-from tfagents_core import checkpointing, core, experiments, specs
+from tfagents_core import checkpointing, core, experiments, replay, specs
 from tfagents_core.agents import d4pg, dqn
 
 pytest.importorskip("gymnasium")
@@ -65,6 +65,23 @@ def test_a_run_leaves_the_files_it_promises(tmp_path: pathlib.Path) -> None:
     assert written["episode_return"] == np.mean(written["episode_returns"])
     assert list((run_dir / "events").iterdir())
     assert list((run_dir / "checkpoints").iterdir())
+
+
+def test_the_learners_rows_tell_the_state_of_the_replay(
+    tmp_path: pathlib.Path,
+) -> None:
+    run_dir = tmp_path / "run"
+    result = experiments.run_experiment(make_config(run_dir))
+    rows = [row for row in read_metrics(run_dir) if row["kind"] == "learner"]
+    assert len(rows) > 1
+    for row in rows:
+        assert row["replay_samples"] == 16 * row["num_learner_steps"]
+        assert row["replay_target_samples_per_insert"] == 8
+        assert row["replay_size"] == min(row["replay_inserts"], CONFIG.max_replay_size)
+        assert 0 <= row["sample_age_inserts"] < row["replay_inserts"]
+    # An item an environment step, and up to n - 1 more an episode.
+    extra = rows[-1]["replay_inserts"] - rows[-1]["num_actor_steps"]
+    assert -2 <= extra <= 2 * result.num_episodes
 
 
 @pytest.mark.parametrize("envs_per_actor", [1, 3])
@@ -203,6 +220,29 @@ def test_the_digest_is_that_of_the_saved_variables(tmp_path: pathlib.Path) -> No
             if name.startswith("learner/")
         }
     assert checkpointing.digest(state) == result.variables_sha256
+
+
+def test_several_tables_are_told_apart_by_name(tmp_path: pathlib.Path) -> None:
+    class TwoTables(dqn.DQNBuilder):
+        def make_replay(self, spec: Any, **options: Any) -> replay.Replay:
+            buffer = super().make_replay(spec, **options)
+            (table,) = (handle.config for handle in buffer.tables.values())
+            other = dataclasses.replace(
+                table, name="other", rate_limiter=replay.MinSize(1)
+            )
+            return replay.Replay(buffer.steps, [table, other])
+
+    config = make_config(tmp_path / "run", builder=TwoTables(CONFIG))
+    figures = experiments.InlineExperiment(config).replay_figures()
+    assert figures == {
+        "replay_size/transitions": 0,
+        "replay_inserts/transitions": 0,
+        "replay_samples/transitions": 0,
+        "replay_target_samples_per_insert/transitions": 8,
+        "replay_size/other": 0,
+        "replay_inserts/other": 0,
+        "replay_samples/other": 0,
+    }
 
 
 class CountRewards(core.Observer):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfagents_core import learning, replay
+from tfagents_core import datasets, learning, replay
 
 
 class Table:
@@ -28,32 +28,53 @@ class Table:
 
 
 def make_sample(number: tf.Tensor) -> replay.Sample:
-    """A batch of two items, keys 2n and 2n + 1, whose data are the number n."""
+    """Two items, keys 2n and 2n + 1, whose data are the number n."""
     columns = {
         name: tf.zeros(2, column.dtype)
         for name, column in replay.SampleInfo.columns()._asdict().items()
     }
     columns["key"] = 2 * number + tf.range(2, dtype=tf.int64)
-    return replay.Sample(replay.SampleInfo(**columns), tf.cast(number, tf.float32))
+    columns["age"] = number * tf.constant([2, 5], tf.int64)
+    data = tf.repeat(tf.cast(number, tf.float32), 2)
+    return replay.Sample(replay.SampleInfo(**columns), data)
+
+
+def make_dataset(start: int, num_sgd_steps: int) -> tf.data.Dataset:
+    """Batches of two items, as many to an element as a step takes."""
+    dataset = tf.data.Dataset.range(start, 10**9).map(make_sample).unbatch()
+    return dataset.batch(2 * num_sgd_steps, drop_remainder=True)
 
 
 class Adding(learning.SGDLearner):
     """Adds each batch's number to its variable; priorities are the key's half."""
 
-    def __init__(self, *, start: int = 1, ranks: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        start: int = 1,
+        ranks: bool = True,
+        num_sgd_steps_per_step: int = 1,
+        **options: Any,
+    ) -> None:
         self.total = tf.Variable(0.0, name="total")
         self._ranks = ranks
         self.num_traces = 0
-        dataset = tf.data.Dataset.range(start, 10**9).map(make_sample)
         groups = {"policy": [self.total], "other": [tf.Variable([1.0, 2.0], name="w")]}
-        super().__init__(dataset, groups, batch_size=2, **options)
+        super().__init__(
+            make_dataset(start, num_sgd_steps_per_step),
+            groups,
+            batch_size=2,
+            num_sgd_steps_per_step=num_sgd_steps_per_step,
+            **options,
+        )
 
     def _update(self, sample: replay.Sample) -> learning.Update:
         self.num_traces += 1  # Python runs only while TensorFlow traces.
-        self.total.assign_add(sample.data)
+        number = sample.data[0]
+        self.total.assign_add(number)
         keys = tf.cast(sample.info.key, tf.float32)
-        inverse = 1 / (sample.data - 5)  # Infinite at number 5.
-        metrics = {"number": sample.data, "inverse": inverse}
+        inverse = 1 / (number - 5)  # Infinite at number 5.
+        metrics = {"number": number, "inverse": inverse}
         return learning.Update(metrics, keys / 2 if self._ranks else None)
 
 
@@ -62,6 +83,12 @@ def test_each_step_takes_the_datasets_next_batch() -> None:
     numbers = [float(learner.step()["number"]) for _ in range(3)]
     assert numbers == [1, 2, 3]
     assert float(learner.total) == 1 + 2 + 3
+
+
+def test_a_step_says_how_old_its_items_were() -> None:
+    learner = Adding()
+    ages = [float(learner.step()["sample_age_inserts"]) for _ in range(2)]
+    assert ages == [3.5, 7.0]
 
 
 @pytest.mark.parametrize("num_sgd_steps", [1, 2, 3])
@@ -73,8 +100,14 @@ def test_one_step_may_take_several_sgd_steps(num_sgd_steps: int) -> None:
     assert learner.get_variables(["num_learner_steps"]) == [[2 * num_sgd_steps]]
 
 
-def test_the_update_is_traced_once() -> None:
-    learner = Adding()
+def test_batches_of_unequal_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="4 items do not make 3 equal batches"):
+        datasets.split(next(iter(make_dataset(0, 2))), 3)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_update_is_traced_once(jit_compile: bool) -> None:
+    learner = Adding(jit_compile=jit_compile)
     for _ in range(4):
         learner.step()
     assert learner.num_traces == 1

@@ -37,8 +37,10 @@ def test_every_plain_dtype_and_shape_comes_back_as_it_went_in(
     dtype: type, shape: tuple[int, ...]
 ) -> None:
     rb = single({"x": replay.Column(shape, dtype)}, replay.views.Row("x", 0))
-    rng = np.random.default_rng(0)
-    values = rng.integers(0, 2, (4, *shape)).astype(dtype)
+    bits = np.random.default_rng(0).integers(0, 256, (4, *shape, 8), np.uint8)
+    if dtype is np.bool_:
+        bits %= 2
+    values = bits.view(dtype)[..., 0]
     for i, value in enumerate(values):
         rb.append_one({"x": value}, first=i == 0, last=i == 3)
     data = rb.tables["table"].sample(4).data
@@ -123,6 +125,27 @@ def test_rows_that_do_not_fit_are_refused_and_nothing_is_written(what: str) -> N
     rb.check_valid()
     rb.append_one({"x": np.zeros(3, np.float32)}, first=True, last=True)
     assert rb.tables["table"].size == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"first": 1}, ValueError, "first must be a bool"),
+        ({"first": True, "last": "no"}, ValueError, "last must be a bool"),
+        ({"first": True, "stream": 1}, IndexError, "stream 1 does"),
+        ({"first": True, "stream": 0.0}, TypeError, "integer"),
+        ({"first": True, "timeout": -1.0}, ValueError, "timeout is -1"),
+        ({"first": True, "timeout": "long"}, TypeError, "real number"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_and_nothing_is_written(
+    arguments: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    rb = single({"x": replay.Column((), np.float32)}, replay.views.Row("x", 0))
+    with pytest.raises(error, match=words):
+        rb.append_one({"x": 1.0}, **arguments)
+    assert rb.tables["table"].size == 0
+    rb.check_valid()
 
 
 def test_floats_are_never_cast_to_integers() -> None:

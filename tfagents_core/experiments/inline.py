@@ -149,6 +149,23 @@ class InlineExperiment:
             for table in self.buffer.tables.values()
         )
 
+    def replay_figures(self) -> dict[str, float]:
+        """Items in the replay, ever inserted and ever sampled, and their target ratio.
+
+        Where there are several tables, names end in `/` and the table's.
+        """
+        figures: dict[str, float] = {}
+        for name, table in self.buffer.tables.items():
+            suffix = f"/{name}" if len(self.buffer.tables) > 1 else ""
+            stats, limiter = table.stats(), table.config.rate_limiter
+            figures[f"replay_size{suffix}"] = stats.size
+            figures[f"replay_inserts{suffix}"] = stats.num_inserted
+            figures[f"replay_samples{suffix}"] = stats.num_sampled
+            if isinstance(limiter, replay.SampleToInsertRatio):
+                target = limiter.samples_per_insert
+                figures[f"replay_target_samples_per_insert{suffix}"] = target
+        return figures
+
     def save(self, directory: pathlib.Path) -> None:
         """Writes everything the run needs to go on, into an empty directory."""
         state = {

@@ -78,9 +78,12 @@ class Reporter:
                 self._counters.num_actor_steps, float(np.mean(returns))
             )
 
-    def learner(self, metrics: Mapping[str, Any]) -> None:
-        """Reports a learner step."""
-        self._write("learner", {k: float(v) for k, v in metrics.items()})
+    def learner(
+        self, metrics: Mapping[str, Any], replay_figures: Mapping[str, float]
+    ) -> None:
+        """Reports a learner step and the state of the replay after it."""
+        scalars = {name: float(value) for name, value in metrics.items()}
+        self._write("learner", {**scalars, **replay_figures})
 
     def _write(self, kind: str, values: Mapping[str, Any]) -> None:
         row = {

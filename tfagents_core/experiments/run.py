@@ -171,7 +171,7 @@ class _Run:
             before.num_learner_steps,
             counters.num_learner_steps,
         ):
-            reporter.learner(metrics)
+            reporter.learner(metrics, experiment.replay_figures())
         is_last = counters.num_actor_steps >= config.num_actor_steps
         if is_last or _crosses(
             config.eval_every, before.num_actor_steps, counters.num_actor_steps

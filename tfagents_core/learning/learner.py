@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfagents_core import core, replay
+from tfagents_core import core, datasets, replay
 
 
 class NotFiniteError(ArithmeticError):
@@ -36,13 +36,15 @@ class SGDLearner(core.Learner):
     pure function of the variables and one batch. Not thread-safe.
 
     Args:
-        dataset: endless; each element is a `replay.Sample` of tensors.
+        dataset: endless; each element is a `replay.Sample` of tensors that holds the
+            `num_sgd_steps_per_step * batch_size` items of one `step`.
         variables: every variable a resumed run needs, as groups by name; `"policy"`
             is the group that actors ask for.
-        batch_size: items in an element of the dataset.
+        batch_size: items in an SGD step.
         table: what `can_step` asks and where priorities go; None if the dataset is
             always ready and knows no priorities.
         num_sgd_steps_per_step: SGD steps that one `step` takes.
+        jit_compile: whether XLA compiles `_update`.
     """
 
     def __init__(
@@ -53,7 +55,11 @@ class SGDLearner(core.Learner):
         batch_size: int,
         table: replay.TableHandle | None = None,
         num_sgd_steps_per_step: int = 1,
+        jit_compile: bool = False,
     ) -> None:
+        self._compiled_update = (
+            tf.function(self._update, jit_compile=True) if jit_compile else self._update
+        )
         self._num_learner_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._variables = {
             **{name: list(group) for name, group in variables.items()},
@@ -75,6 +81,9 @@ class SGDLearner(core.Learner):
     def step(self) -> Mapping[str, tf.Tensor]:
         """Takes `num_sgd_steps_per_step` SGD steps; returns the last one's scalars.
 
+        Among them `sample_age_inserts`: how many items were inserted, on average, since
+        those of the batch.
+
         Raises:
             NotFiniteError: a scalar is NaN or infinite.
         """
@@ -90,9 +99,8 @@ class SGDLearner(core.Learner):
     @tf.function  # type: ignore[untyped-decorator]
     def _step(self) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         is_finite = tf.constant(True)
-        for _ in range(self.num_sgd_steps_per_step):
-            sample = next(self._iterator)
-            metrics, priorities = self._update(sample)
+        for sample in datasets.split(next(self._iterator), self.num_sgd_steps_per_step):
+            metrics, priorities = self._compiled_update(sample)
             self._num_learner_steps.assign_add(1)
             scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
             is_finite &= tf.reduce_all(tf.math.is_finite(scalars))
@@ -100,7 +108,8 @@ class SGDLearner(core.Learner):
                 tf.numpy_function(
                     self._update_priorities, [sample.info.key, priorities], []
                 )
-        return metrics, is_finite
+        age = tf.reduce_mean(tf.cast(sample.info.age, tf.float32))
+        return {**metrics, "sample_age_inserts": age}, is_finite
 
     def _update_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
         assert self._table is not None

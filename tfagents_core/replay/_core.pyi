@@ -1,5 +1,5 @@
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -141,16 +141,19 @@ class Replay:
         timeout: float | None,
         /,
     ) -> None: ...
-    def append_one(
+    def row_appender(
         self,
-        arrays: Sequence[Any],
-        first: bool,
-        last: bool,
-        stream: int,
-        priorities: Sequence[npt.ArrayLike | None] | None,
-        timeout: float | None,
-        /,
-    ) -> None: ...
+    ) -> Callable[
+        [
+            Sequence[Any],  # columns
+            bool | npt.ArrayLike,  # first
+            bool | npt.ArrayLike,  # last
+            int,  # stream
+            Sequence[npt.ArrayLike | None] | None,  # priorities
+            float | None,  # timeout
+        ],
+        None,
+    ]: ...
     def create_item(
         self,
         table: int,

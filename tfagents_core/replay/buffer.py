@@ -80,6 +80,7 @@ class Replay:
             max_bytes=max_bytes or 0,
             seed=seed,
         )
+        self._append_one = self._core.row_appender()
         self._tables = _make_handles(self._core, tables, self._steps)
 
     @property
@@ -164,7 +165,7 @@ class Replay:
         if priorities is not None:
             given = self._by_table({name: [p] for name, p in priorities.items()})
         leaves = self._flatten(row)
-        self._core.append_one(leaves, first, last, stream, given, timeout)
+        self._append_one(leaves, first, last, stream, given, timeout)
 
     def _by_table(
         self, priorities: Mapping[str, npt.ArrayLike]
