@@ -82,8 +82,13 @@ def test_where_mujoco_is_imported_already_nothing_is_tried(tried, monkeypatch):
     assert rendering.VARIABLE not in os.environ
 
 
-def test_a_renderer_that_does_not_exist_does_not_work():
-    assert not rendering._works("nothing")
+@pytest.mark.parametrize("name", ["nothing", "glfw"])
+def test_a_renderer_that_does_not_work_is_told_without_a_trace(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    assert not rendering._works(name)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", [None, "egl"])

@@ -14,6 +14,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 
 from tfagents_core.environments import errors
@@ -91,14 +92,18 @@ def _is_headless() -> bool:
 
 def _works(name: str) -> bool:
     """Whether MuJoCo can draw with `name`."""
-    try:
-        subprocess.run(
-            [sys.executable, "-c", _PROBE],
-            env={**os.environ, VARIABLE: name},
-            capture_output=True,
-            timeout=_PROBE_TIMEOUT_S,
-            check=True,
-        )
-    except subprocess.SubprocessError:
-        return False
+    with (
+        tempfile.TemporaryDirectory() as directory
+    ):  # MuJoCo logs failures where it is.
+        try:
+            subprocess.run(
+                [sys.executable, "-c", _PROBE],
+                cwd=directory,
+                env={**os.environ, VARIABLE: name},
+                capture_output=True,
+                timeout=_PROBE_TIMEOUT_S,
+                check=True,
+            )
+        except subprocess.SubprocessError:
+            return False
     return True
