@@ -54,6 +54,12 @@ EXTRAS = {
     "atari": [*GYM, "ale-py>=0.11,<0.13", "pillow>=10"],
     "bsuite": ["bsuite>=0.3.6,<0.4", "pandas>=2"],
     "plots": ["matplotlib>=3.8", "scipy>=1.15"],
+    # Gymnasium draws its classic environments with what its extra of that name brings.
+    "video": [
+        "gymnasium[classic-control]>=1.0,<2",
+        "imageio>=2.28",
+        "imageio-ffmpeg>=0.4.9",
+    ],
 }
 EXTRAS["all"] = sorted({name for names in EXTRAS.values() for name in names})
 EXTRAS["dev"] = [

@@ -146,6 +146,9 @@ class Builder(core.Builder[Config, Networks]):
             prefetch=prefetch,
         )
 
+    def make_policy(self, networks, spec):
+        return lambda observation: acting.greedy(networks.q(observation))
+
     def make_actor(self, networks, spec, *, seed, adder=None, evaluation=False):
         epsilon = 0.0 if evaluation else self.config.epsilon
 

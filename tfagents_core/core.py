@@ -16,7 +16,7 @@ leading axis K; one environment is K = 1.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import dm_env
@@ -212,6 +212,18 @@ class Builder(abc.ABC, Generic[ConfigT, NetworksT]):
     @abc.abstractmethod
     def make_dataset(self, buffer: replay.Replay, *, prefetch: int) -> tf.data.Dataset:
         """Each element is what a learner step takes; `prefetch` are drawn ahead."""
+
+    @abc.abstractmethod
+    def make_policy(
+        self, networks: NetworksT, spec: specs.EnvironmentSpec
+    ) -> Callable[[types.NestedTensor], types.NestedTensor]:
+        """The best action the agent knows: what a snapshot of it does.
+
+        Returns:
+            A function of observations `[B, ...]`, for any B, that gives actions
+            `[B, ...]`. It holds TensorFlow operations on the networks' variables and
+            nothing random, so that it can be saved without this package.
+        """
 
     @abc.abstractmethod
     def make_actor(

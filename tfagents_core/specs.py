@@ -23,6 +23,7 @@ __all__ = [
     "StackedArray",
     "describe",
     "make_environment_spec",
+    "middle_and_half_range",
     "zeros",
 ]
 
@@ -88,6 +89,17 @@ def make_environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
 def zeros(spec: Any) -> Any:
     """Zero-filled NumPy arrays of the nested structure `spec` describes."""
     return tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), spec)
+
+
+def middle_and_half_range(spec: BoundedArray) -> tuple[np.ndarray, np.ndarray]:
+    """What makes of an action `a` in [-1, 1] one of `spec`: `middle + a * half_range`.
+
+    Returns:
+        Both float64, of the spec's shape.
+    """
+    minimum = np.broadcast_to(spec.minimum, spec.shape).astype(np.float64)
+    maximum = np.broadcast_to(spec.maximum, spec.shape).astype(np.float64)
+    return (maximum + minimum) / 2, (maximum - minimum) / 2
 
 
 def describe(spec: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -95,6 +97,14 @@ class D4PGBuilder(core.Builder[d4pg_config.D4PGConfig, networks.D4PGNetworks]):
             prefetch=prefetch,
         )
 
+    def make_policy(
+        self, networks: networks.D4PGNetworks, spec: specs.EnvironmentSpec
+    ) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The policy's own action, without noise."""
+        del spec
+        policy: Callable[[tf.Tensor], tf.Tensor] = networks.policy
+        return policy
+
     def make_actor(
         self,
         networks: networks.D4PGNetworks,
@@ -105,14 +115,14 @@ class D4PGBuilder(core.Builder[d4pg_config.D4PGConfig, networks.D4PGNetworks]):
         evaluation: bool = False,
     ) -> core.Actor:
         """Acts with the policy, plus Gaussian noise unless for evaluation."""
-
+        best_action = self.make_policy(networks, spec)
         sigma = 0.0 if evaluation else self.config.sigma
 
         def policy(
             observation: tf.Tensor, seed: tf.Tensor, num_steps: tf.Tensor
         ) -> tf.Tensor:
             del num_steps
-            action = networks.policy(observation)  # [K, A]
+            action = best_action(observation)  # [K, A]
             return acting.gaussian_noise(action, sigma, seed=seed)
 
         return acting.FeedForwardActor(policy, seed=seed, adder=adder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tfagents_core import acting, adders, core, datasets, replay, schedules, specs
@@ -88,6 +90,17 @@ class DQNBuilder(core.Builder[dqn_config.DQNConfig, networks.DQNNetworks]):
             batch_size=config.batch_size * config.num_sgd_steps_per_step,
             prefetch=prefetch,
         )
+
+    def make_policy(
+        self, networks: networks.DQNNetworks, spec: specs.EnvironmentSpec
+    ) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The action of the highest value."""
+
+        def policy(observation: tf.Tensor) -> tf.Tensor:
+            q = networks.q(observation)  # [B, A]
+            return acting.greedy(q, dtype=spec.actions.dtype)
+
+        return policy
 
     def make_actor(
         self,

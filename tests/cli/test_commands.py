@@ -21,6 +21,17 @@ RESULT = experiments.Result(
     seconds={},
 )
 
+EVALUATION = experiments.Evaluation(
+    policy="step-000000000010",
+    environment="gym:A",
+    num_actor_steps=10,
+    seed=0,
+    episode_return=4.0,
+    episode_returns=[4.0],
+    episode_lengths=[4],
+    video=None,
+)
+
 
 @pytest.fixture(name="tfagents")
 def _tfagents(capsys):
@@ -75,6 +86,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         *("train", "fake", environment_id, "--steps", "1e3", "--seed", "1_0"),
         *("--run-dir", "here", "--envs-per-actor", 4, "--eval-every", 0),
         *("--eval-episodes", 3, "--set", "batch_size=8", "--set", "layers=1,2"),
+        *("--snapshot-every", 500),
     )
     assert code == 0
     (config,) = started
@@ -90,6 +102,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         envs_per_actor=4,
         eval_every=0,
         eval_episodes=3,
+        snapshot_every=500,
     )
     assert out == (
         "Final evaluation: return 2.0 over 2 episodes (1.0 to 3.0).\n"
@@ -134,6 +147,7 @@ def test_a_run_goes_into_one_directory_of_its_own(environment, directory):
         (["--eval-every", "-1"], "'--eval-every': -1 is not in the range x>=0"),
         (["--eval-episodes", "0"], "'--eval-episodes': 0 is not in the range"),
         (["--num-actors", "0"], "'--num-actors': 0 is not in the range"),
+        (["--snapshot-every", "-1"], "'--snapshot-every': -1 is not in the range"),
         (["--num-actors", "2"], "use --envs-per-actor 2 instead"),
         (["--launcher", "threads"], "--launcher threads does not exist yet"),
         (["--launcher", "ray"], "--launcher ray does not exist yet"),
@@ -274,21 +288,62 @@ def test_the_traceback_is_shown_on_request(
 
 
 def test_evaluate_plays_what_was_asked(tfagents, monkeypatch, tmp_path):
-    asked = []
-
-    def evaluate(run_dir, *, num_episodes, seed):
-        asked.append((run_dir, num_episodes, seed))
-        return [4.0]
-
-    monkeypatch.setattr(experiments, "evaluate", evaluate)
+    asked = _note_evaluations(monkeypatch)
     run = _begin_run(tmp_path / "run")
     code, out, _ = tfagents("evaluate", run, "--episodes", 1, "--seed", 5)
-    assert (code, asked) == (0, [(run, 1, 5)])
+    assert (code, asked) == (0, [(run, 1, 5, None)])
     assert out == "Evaluation: return 4.0 over 1 episode (4.0 to 4.0).\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "film"),
+    [
+        (["--video"], "run/evaluation.mp4"),
+        (["--video", "--episodes", "3"], "run/evaluation.mp4"),
+        (["--video", "my/film.mp4"], "my/film.mp4"),
+    ],
+)
+def test_evaluate_films_where_it_is_told_to(tfagents, monkeypatch, words, film):
+    asked = _note_evaluations(monkeypatch)
+    run = _begin_run(pathlib.Path("run"))
+    code, out, _ = tfagents("evaluate", run, *words)
+    assert (code, asked[0][-1]) == (0, pathlib.Path(film))
+    assert out.endswith(f"\nVideo: {film}\n")
+
+
+def test_evaluate_takes_a_snapshot(tfagents, monkeypatch, tmp_path):
+    asked = _note_evaluations(monkeypatch)
+    (tmp_path / "snapshot.json").write_text("{}")
+    assert tfagents("evaluate", tmp_path)[0] == 0
+    assert asked == [(tmp_path, 10, None, None)]
+
+
+@pytest.mark.parametrize(
+    "error", [environments.RenderingError, environments.MissingExtraError]
+)
+def test_evaluate_says_why_there_is_no_video(tfagents, monkeypatch, tmp_path, error):
+    def evaluate(path, **options):
+        raise error("It cannot be filmed.")
+
+    monkeypatch.setattr(experiments, "evaluate", evaluate)
+    outcome = tfagents("evaluate", _begin_run(tmp_path / "run"), "--video")
+    _assert_refused(outcome, "It cannot be filmed.")
+
+
+def _note_evaluations(monkeypatch):
+    """The evaluations that commands would have made: path, episodes, seed, video."""
+    asked = []
+
+    def evaluate(path, *, num_episodes, seed, video):
+        asked.append((path, num_episodes, seed, video))
+        return EVALUATION
+
+    monkeypatch.setattr(experiments, "evaluate", evaluate)
+    return asked
+
+
 def test_evaluate_reports_a_run_without_a_checkpoint(tfagents, monkeypatch, tmp_path):
-    def evaluate(run_dir, *, num_episodes, seed):
+    def evaluate(path, **options):
         raise experiments.RunError("no checkpoint yet.")
 
     monkeypatch.setattr(experiments, "evaluate", evaluate)

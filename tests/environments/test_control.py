@@ -94,16 +94,43 @@ def test_a_task_that_needs_a_renderer_says_so_where_there_is_none(monkeypatch):
         _make("quadruped:escape")
 
 
+def test_a_picture_of_an_environment_made_without_says_so():
+    environment = _make()
+    environment.reset()
+    with pytest.raises(environments.RenderingError, match="made with render=True"):
+        environment.render()
+
+
+def test_a_second_of_film_is_a_second_of_simulation():
+    assert _make("cartpole:swingup").steps_per_second == 100
+    assert _make("walker:walk").steps_per_second == 40
+
+
 def test_ids_are_listed():
     assert "control:cartpole:swingup" in environments.list_ids("control")
 
 
-def test_nothing_is_printed_without_a_display():
+@pytest.mark.skipif(sys.platform != "linux", reason="Reads /proc.")
+@pytest.mark.parametrize("suite", ["control:cartpole:swingup", "gym:HalfCheetah-v5"])
+def test_opengl_is_left_alone_where_nothing_is_drawn(suite):
+    pytest.importorskip("gymnasium")
+    code = (
+        "import os; from tfagents_core import environments;"
+        f"environments.make({suite!r}, seed=0).reset();"
+        "assert 'libEGL' not in open('/proc/self/maps').read();"
+        "assert os.environ['MUJOCO_GL'] == 'egl'"
+    )
+    variables = {**os.environ, "MUJOCO_GL": "egl"}
+    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+
+
+def test_nothing_is_printed_without_a_display_and_no_variable_stays_set():
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL")
     variables = {k: v for k, v in os.environ.items() if k not in hidden}
     code = (
-        "from tfagents_core import environments;"
-        "environments.make('control:cartpole:swingup', seed=0).reset()"
+        "import os; from tfagents_core import environments;"
+        "environments.make('control:cartpole:swingup', seed=0).reset();"
+        "assert 'MUJOCO_GL' not in os.environ"
     )
     run = subprocess.run(
         [sys.executable, "-c", code],

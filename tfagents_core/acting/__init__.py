@@ -1,7 +1,7 @@
 """From policies to actors."""
 
 from tfagents_core.acting.actors import FeedForwardActor, Policy
-from tfagents_core.acting.exploration import epsilon_greedy, gaussian_noise
+from tfagents_core.acting.exploration import epsilon_greedy, gaussian_noise, greedy
 from tfagents_core.acting.variables import VariableClient
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "VariableClient",
     "epsilon_greedy",
     "gaussian_noise",
+    "greedy",
 ]

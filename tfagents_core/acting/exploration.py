@@ -22,6 +22,19 @@ def gaussian_noise(action: tf.Tensor, sigma: float, *, seed: tf.Tensor) -> tf.Te
     return tf.clip_by_value(action + sigma * noise, -1, 1)
 
 
+def greedy(q: tf.Tensor, *, dtype: tf.DType = tf.int32) -> tf.Tensor:
+    """The best action.
+
+    Args:
+        q: `[K, A]` float32, action values.
+        dtype: of the actions.
+
+    Returns:
+        `[K]` actions in `[0, A)`. Of several best actions, the first.
+    """
+    return tf.cast(tf.argmax(q, axis=-1, output_type=tf.int32), dtype)
+
+
 def epsilon_greedy(
     q: tf.Tensor, epsilon: tf.Tensor, *, seed: tf.Tensor, dtype: tf.DType = tf.int32
 ) -> tf.Tensor:
@@ -42,5 +55,5 @@ def epsilon_greedy(
     anything = tf.random.stateless_uniform(
         [size], seeds[1], maxval=num_actions, dtype=tf.int32
     )  # [K]
-    best = tf.argmax(q, axis=-1, output_type=tf.int32)  # [K]
+    best = greedy(q)  # [K]
     return tf.cast(tf.where(explores, anything, best), dtype)

@@ -30,6 +30,7 @@ _EXTRAS = {
     "gym": ("gymnasium",),
     "bsuite": ("bsuite",),
     "plots": ("matplotlib",),
+    "video": ("imageio", "imageio-ffmpeg"),
 }
 _CGROUP_LIMIT = pathlib.Path("/sys/fs/cgroup/memory.max")
 _GIB = 2**30

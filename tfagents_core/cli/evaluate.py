@@ -8,6 +8,8 @@ import click
 
 from tfagents_core.cli import errors, numbers, reports, tensorflow_import
 
+_VIDEO = "evaluation.mp4"
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=pathlib.Path))
@@ -23,15 +25,34 @@ from tfagents_core.cli import errors, numbers, reports, tensorflow_import
     type=numbers.Whole(0),
     help="Seed of the episodes.  [default: the run's own]",
 )
-def evaluate(run: pathlib.Path, episodes: int, seed: int | None) -> None:
-    """Play episodes with what RUN, a run's directory, has learned."""
-    reports.check_run(run)
+@click.option(
+    "--video",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help=f"Film the first episode.  [FILE: {_VIDEO} in RUN unless named]",
+)
+def evaluate(
+    run: pathlib.Path, episodes: int, *, seed: int | None, video: str | None
+) -> None:
+    """Play episodes with what RUN has learned.
+
+    RUN is a run's directory, whose newest checkpoint is played, or one of its
+    snapshots. The returns are also appended to evaluations.jsonl in RUN.
+    """
+    if not reports.holds_snapshot(run):
+        reports.check_run(run)
+    film = None if video is None else pathlib.Path(video or run / _VIDEO)
     tensorflow_import.import_quietly()
     from tfagents_core import environments, experiments
 
     try:
         with errors.user_mistakes(ValueError, environments.MissingExtraError):
-            returns = experiments.evaluate(run, num_episodes=episodes, seed=seed)
+            evaluation = experiments.evaluate(
+                run, num_episodes=episodes, seed=seed, video=film
+            )
     except experiments.RunError as error:
         raise errors.RunFailedError(str(error)) from error
-    click.echo(f"Evaluation: {reports.summary(returns)}")
+    click.echo(f"Evaluation: {reports.summary(evaluation.episode_returns)}")
+    if film is not None:
+        click.echo(f"Video: {film}")

@@ -13,6 +13,11 @@ def holds_run(directory: pathlib.Path) -> bool:
     return (directory / "config.json").is_file()
 
 
+def holds_snapshot(directory: pathlib.Path) -> bool:
+    """Whether `directory` is a snapshot of a policy."""
+    return (directory / "snapshot.json").is_file()
+
+
 def check_run(directory: pathlib.Path) -> None:
     """Refuses a directory without a run in it: exit code 2."""
     if not holds_run(directory):

@@ -74,6 +74,13 @@ _LAUNCHERS = ("inline", "threads", "ray")
     help="Episodes of one evaluation.",
 )
 @click.option(
+    "--snapshot-every",
+    type=numbers.Whole(0),
+    default=0,
+    show_default=True,
+    help="Actor steps between snapshots of the policy; 0 takes one at the end alone.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,

@@ -4,6 +4,7 @@ from tfagents_core.environments.base import SeededEnvironment
 from tfagents_core.environments.errors import (
     EnvironmentIdError,
     MissingExtraError,
+    RenderingError,
     UnsupportedEnvironmentError,
 )
 from tfagents_core.environments.factory import list_ids, make
@@ -12,6 +13,7 @@ from tfagents_core.environments.seeding import episode_seed
 __all__ = [
     "EnvironmentIdError",
     "MissingExtraError",
+    "RenderingError",
     "SeededEnvironment",
     "UnsupportedEnvironmentError",
     "episode_seed",

@@ -26,6 +26,7 @@ from tfagents_core.environments import base, errors, image, wrappers
 _FRAME_SHAPE = (84, 84)
 _STICKY_PROBABILITY = 0.25  # Machado et al., 2018, section 5.
 _DEFAULT_NOOP_MAX = 30  # Mnih et al., 2015, Methods.
+_FRAMES_PER_SECOND = 60.0
 _MULTIPLAYER_ONLY = frozenset({"combat", "joust", "maze_craze", "warlords"})
 
 
@@ -124,6 +125,11 @@ class AtariEnvironment(base.SeededEnvironment):
         """What each action does, such as `UPFIRE`."""
         return [action.name for action in self._actions]
 
+    @property
+    def steps_per_second(self) -> float:
+        """60 frames a second, `action_repeat` a step."""
+        return _FRAMES_PER_SECOND / self._options.action_repeat
+
     def render(self) -> npt.NDArray[np.uint8]:
         """The present screen in colour, uint8 [height, width, 3]."""
         return self._ale.getScreenRGB()
@@ -205,13 +211,14 @@ def _load_game(rom: str) -> ale_py.ALEInterface:
 
 
 def load(
-    task: str, *, seed: int, options: Options, evaluation: bool
+    task: str, *, seed: int, options: Options, evaluation: bool, render: bool
 ) -> dm_env.Environment:
     """Makes a game, with what helps learning only where `evaluation` is False.
 
     Raises:
       errors.EnvironmentIdError: if there is no such game.
     """
+    del render  # It always can.
     games = _games()
     if task not in games:
         raise errors.EnvironmentIdError(

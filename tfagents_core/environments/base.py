@@ -6,8 +6,12 @@ import abc
 from typing import Any
 
 import dm_env
+import numpy as np
+import numpy.typing as npt
 
-from tfagents_core.environments import seeding
+from tfagents_core.environments import errors, seeding
+
+_DEFAULT_STEPS_PER_SECOND = 30.0
 
 
 class SeededEnvironment(dm_env.Environment, abc.ABC):
@@ -59,6 +63,24 @@ class SeededEnvironment(dm_env.Environment, abc.ABC):
     def reseeds_episodes(self) -> bool:
         """Whether an episode can be played again by its number."""
         return True
+
+    @property
+    def steps_per_second(self) -> float:
+        """Steps in a second of the environment's own time; 30 where it has none."""
+        return _DEFAULT_STEPS_PER_SECOND
+
+    def render(self) -> npt.NDArray[np.uint8]:
+        """A picture of the present state: uint8 [height, width, 3], red, green, blue.
+
+        Only environments made with `render=True` are sure to be able to.
+
+        Raises:
+          errors.RenderingError: if there is no picture to be had.
+        """
+        raise errors.RenderingError(
+            "This environment has no render() that returns a picture, so it cannot be "
+            "filmed."
+        )
 
     def reset(self) -> dm_env.TimeStep:
         """Begins episode `next_episode_number`."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import dm_env
 import numpy as np
+import numpy.typing as npt
 from bsuite import bsuite as loader
 from bsuite import sweep
 from bsuite.logging import csv_logging
@@ -78,6 +79,12 @@ class BsuiteEnvironment(base.SeededEnvironment):
         """A discrete action."""
         return self._environment.action_spec()
 
+    def render(self) -> npt.NDArray[np.uint8]:
+        """Raises `errors.RenderingError`: the suite has no renderer."""
+        raise errors.RenderingError(
+            "The bsuite environments draw no pictures, so they cannot be filmed."
+        )
+
     def close(self) -> None:
         """Closes the environment."""
         self._environment.close()
@@ -92,7 +99,7 @@ def _generators(environment: Any) -> Iterator[np.random.RandomState]:
 
 
 def load(
-    task: str, *, seed: int, options: Options, evaluation: bool
+    task: str, *, seed: int, options: Options, evaluation: bool, render: bool
 ) -> dm_env.Environment:
     """Makes the environment of one bsuite id, such as `catch/0`.
 
@@ -100,6 +107,7 @@ def load(
       errors.EnvironmentIdError: if there is no such id, its data are not on this
         machine, or its record exists already.
     """
+    del render  # There is no way to.
     if task not in sweep.SETTINGS:
         raise errors.EnvironmentIdError(
             f"Unknown bsuite id {task!r}: {errors.did_you_mean(task, sweep.SWEEP)}"

@@ -3,35 +3,23 @@
 Ids are `control:DOMAIN:TASK`, such as `control:cartpole:swingup`. Each step's discount
 is the task's own: 1 throughout, time limit included, except where a task ends early.
 
-Importing dm_control opens a window system; on Linux without a display that prints a
-warning and fails later. So where the user has not set `MUJOCO_GL`, it is set here to
-`disable`, which makes the import silent and several times faster. To render without a
-display, set `MUJOCO_GL=egl` (or `osmesa`) before the first `control:` environment.
+Whether dm_control can draw is settled when a process first imports it. It is imported
+without OpenGL, which is silent and several times faster, unless the first `control:`
+environment is made with `render=True`: see `rendering`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import os
-import sys
 from typing import Any
 
 import dm_env
 import numpy as np
+import numpy.typing as npt
 
 from tfagents_core import specs
-from tfagents_core.environments import base, errors, wrappers
-
-
-def _choose_rendering() -> None:
-    has_display = any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
-    if sys.platform.startswith("linux") and not has_display:
-        os.environ.setdefault("MUJOCO_GL", "disable")
-
-
-_choose_rendering()
-
-from dm_control import suite
+from tfagents_core.environments import base, errors, rendering, wrappers
 
 # Two tasks (lqr) draw the model itself at construction. One seed for all keeps it the
 # same task for the actors, the evaluator and every run; episodes are seeded apart.
@@ -42,7 +30,8 @@ _UNLIMITED = 1e10
 
 # This task hands its terrain to the renderer at each reset, and fails without one.
 _NEEDS_RENDERER = "quadruped:escape"
-_NO_RENDERER = ("disable", "disabled", "off", "false", "0")  # As dm_control reads it.
+
+_HEIGHT, _WIDTH = 480, 640  # Of pictures, in pixels: the most that models allow.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +55,27 @@ class ControlEnvironment(base.SeededEnvironment):
 
     @property
     def physics(self) -> Any:
-        """The simulator, for rendering."""
+        """The simulator."""
         return self._environment.physics
+
+    @property
+    def steps_per_second(self) -> float:
+        """Of simulated time, by the task's control timestep."""
+        return 1.0 / float(self._environment.control_timestep())
+
+    def render(self) -> npt.NDArray[np.uint8]:
+        """What the model's first camera sees, uint8 [480, 640, 3].
+
+        Raises:
+          errors.RenderingError: if the suite was imported without a renderer.
+        """
+        try:
+            return np.asarray(self.physics.render(_HEIGHT, _WIDTH, camera_id=0))
+        except RuntimeError as error:
+            raise errors.RenderingError(
+                "The control suite was imported without a renderer: the first of its "
+                f"environments in a process has to be made with render=True ({error})."
+            ) from error
 
     def _begin_episode(self, seed: int) -> dm_env.TimeStep:
         self._environment.task.random.seed(seed)
@@ -106,23 +114,27 @@ class ControlEnvironment(base.SeededEnvironment):
 
 
 def load(
-    task: str, *, seed: int, options: Options, evaluation: bool
+    task: str, *, seed: int, options: Options, evaluation: bool, render: bool
 ) -> dm_env.Environment:
     """Makes the suite's `DOMAIN:TASK`.
 
     Raises:
       errors.EnvironmentIdError: if there is no such task, or it needs a renderer and
         there is none.
+      errors.RenderingError: if `render`, and there is no renderer.
     """
     del evaluation  # The same task either way.
+    if render:
+        rendering.choose()
+    if task == _NEEDS_RENDERER and not rendering.is_set():
+        raise errors.EnvironmentIdError(
+            f"The control task {task!r} needs a renderer: set MUJOCO_GL=egl before "
+            "starting, on a machine with a graphics card."
+        )
+    suite = _import_suite(draws=render or task == _NEEDS_RENDERER)
     if task not in list_tasks():
         raise errors.EnvironmentIdError(
             f"Unknown control task {task!r}: {errors.did_you_mean(task, list_tasks())}"
-        )
-    if task == _NEEDS_RENDERER and os.environ.get("MUJOCO_GL") in _NO_RENDERER:
-        raise errors.EnvironmentIdError(
-            f"The control task {task!r} needs a renderer: set MUJOCO_GL=egl (or osmesa) "
-            "before starting."
         )
     domain_name, task_name = task.split(":")
     environment = ControlEnvironment(
@@ -134,4 +146,11 @@ def load(
 
 def list_tasks() -> list[str]:
     """Every `DOMAIN:TASK` of the suite."""
-    return [":".join(pair) for pair in suite.ALL_TASKS]
+    return [":".join(pair) for pair in _import_suite().ALL_TASKS]
+
+
+def _import_suite(*, draws: bool = False) -> Any:
+    """`dm_control.suite`, able to draw if this is its first import and `draws`."""
+    with contextlib.nullcontext() if draws else rendering.not_needed():
+        from dm_control import suite
+    return suite

@@ -22,6 +22,10 @@ class MissingExtraError(ImportError):
     """The suite an id names is not installed."""
 
 
+class RenderingError(ValueError):
+    """An environment that cannot be drawn, or not on this machine."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about `word`, which is none of `known`.
 

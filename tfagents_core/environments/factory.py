@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import importlib.util
 import sys
 import types
+from collections.abc import Iterator
 
 import dm_env
 
@@ -18,7 +20,7 @@ class _Suite:
     """Where a suite's adapter lives and what must be installed for it.
 
     An adapter module has `Options`, a dataclass; `load(task, *, seed, options,
-    evaluation)`; and `list_tasks()`.
+    evaluation, render)`; and `list_tasks()`.
     """
 
     module: str
@@ -36,7 +38,7 @@ _SUITES = {
 
 
 def make(
-    environment_id: str, *, seed: int, evaluation: bool = False
+    environment_id: str, *, seed: int, evaluation: bool = False, render: bool = False
 ) -> dm_env.Environment:
     """Makes an environment in its canonical form.
 
@@ -44,7 +46,8 @@ def make(
     actions are int32, and continuous actions lie in `[-1, 1]` whatever the bounds of
     the task. `discount` is 0 at a true terminal and 1 at a time limit. Episode `n` is
     a pure function of `(seed, n, actions)`: see `base.SeededEnvironment`, whose
-    `episode_number` and `next_episode_number` every environment made here has.
+    `episode_number` and `next_episode_number` every environment made here has. The
+    outermost wrapper is the actions'; what it wraps takes the task's own.
 
     Args:
       environment_id: `suite:task` or `suite:task?option=value&option=value`, such as
@@ -54,6 +57,8 @@ def make(
       seed: all randomness of the environment follows from it; an integer >= 0.
       evaluation: whether scores are taken here: what only helps learning (clipped
         rewards, a discount of 0 at the loss of a life) is then left out.
+      render: whether pictures will be asked for, by `render()`: a renderer is then
+        looked for, which takes time.
 
     Raises:
       errors.EnvironmentIdError: if the id is malformed, names nothing known, or
@@ -61,15 +66,21 @@ def make(
       errors.UnsupportedEnvironmentError: if the environment's actions or observations
         have no canonical form; it is an `EnvironmentIdError`.
       errors.MissingExtraError: if the suite is not installed.
+      errors.RenderingError: if `render`, and there is no renderer on this machine.
       ValueError: if `seed` is negative.
     """
     seeding.check_seed(seed)
     parsed = ids.parse(environment_id)
-    adapter = _import_adapter(parsed.suite)
-    options = ids.read_options(parsed, adapter.Options)
-    environment = adapter.load(
-        parsed.task, seed=seed, options=options, evaluation=evaluation
-    )
+    with _naming_extra(parsed.suite):
+        adapter = _import_adapter(parsed.suite)
+        options = ids.read_options(parsed, adapter.Options)
+        environment = adapter.load(
+            parsed.task,
+            seed=seed,
+            options=options,
+            evaluation=evaluation,
+            render=render,
+        )
     return wrappers.CanonicalActions(wrappers.SinglePrecision(environment))
 
 
@@ -85,11 +96,12 @@ def list_ids(suite: str | None = None) -> list[str]:
       errors.MissingExtraError: if the suite asked for is not installed.
     """
     suites = [suite] if suite is not None else [s for s in _SUITES if _is_installed(s)]
-    return [
-        f"{name}:{task}"
-        for name in suites
-        for task in sorted(_import_adapter(name).list_tasks())
-    ]
+    found = []
+    for name in suites:
+        with _naming_extra(name):
+            tasks = _import_adapter(name).list_tasks()
+        found += [f"{name}:{task}" for task in sorted(tasks)]
+    return found
 
 
 # dm-control's dependency labmaze has no wheels there, and the suite needs none of it.
@@ -108,10 +120,16 @@ def _import_adapter(name: str) -> types.ModuleType:
         raise errors.EnvironmentIdError(
             f"Unknown environment suite {name!r}: {errors.did_you_mean(name, _SUITES)}"
         )
-    suite = _SUITES[name]
+    return importlib.import_module(f"{__package__}.{_SUITES[name].module}")
+
+
+@contextlib.contextmanager
+def _naming_extra(name: str) -> Iterator[None]:
+    """Tells a package that a suite misses from one that the user's code misses."""
     try:
-        return importlib.import_module(f"{__package__}.{suite.module}")
+        yield
     except ModuleNotFoundError as error:
+        suite = _SUITES[name]
         if suite.package is None or (error.name or "").startswith("tfagents_core"):
             raise
         raise errors.MissingExtraError(

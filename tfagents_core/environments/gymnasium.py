@@ -8,16 +8,21 @@ both, the episode has terminated.
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 import dm_env
 import gymnasium
 import numpy as np
+import numpy.typing as npt
 import tree
 from gymnasium import spaces
 
 from tfagents_core import specs
-from tfagents_core.environments import base, errors, wrappers
+from tfagents_core.environments import base, errors, rendering, wrappers
+
+_RENDER_MODE = "rgb_array"
+_MUJOCO = "gymnasium.envs.mujoco"  # Where the environments are that MuJoCo draws.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +69,32 @@ class GymnasiumAdapter(base.SeededEnvironment):
         self._is_nested = tree.is_nested(self._observation_spec)
 
     @property
+    def steps_per_second(self) -> float:
+        """The environment's `render_fps`, if it has one."""
+        fps = self._environment.metadata.get("render_fps")
+        return super().steps_per_second if fps is None else float(fps)
+
+    def render(self) -> npt.NDArray[np.uint8]:
+        """The picture of an environment made with `render_mode="rgb_array"`.
+
+        Raises:
+          errors.RenderingError: if it was made otherwise.
+          errors.MissingExtraError: if drawing needs a package that is missing.
+        """
+        if self._environment.render_mode != _RENDER_MODE:
+            raise errors.RenderingError(
+                f"The Gymnasium environment {_name(self._environment)} was made without "
+                f"render_mode={_RENDER_MODE!r}, so it cannot be filmed."
+            )
+        try:
+            return np.asarray(self._environment.render())
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise errors.MissingExtraError(
+                f"To draw {_name(self._environment)}, pip install "
+                f"'tfagents-core[video]' ({error})."
+            ) from error
+
+    @property
     def unwrapped(self) -> Any:
         """The innermost Gymnasium environment."""
         return self._environment.unwrapped
@@ -99,6 +130,11 @@ class GymnasiumAdapter(base.SeededEnvironment):
     def close(self) -> None:
         """Closes the environment."""
         self._environment.close()
+
+
+def _name(environment: gymnasium.Env[Any, Any]) -> str:
+    spec = environment.spec
+    return type(environment.unwrapped).__name__ if spec is None else spec.id
 
 
 def _to_spec(space: Any, name: str) -> Any:
@@ -154,24 +190,44 @@ def _to_gymnasium(space: Any, action: Any) -> Any:
 
 
 def load(
-    task: str, *, seed: int, options: Options, evaluation: bool
+    task: str, *, seed: int, options: Options, evaluation: bool, render: bool
 ) -> dm_env.Environment:
     """Makes the environment registered as `task`.
 
     Raises:
+      errors.RenderingError: if `render`, and it cannot be drawn here.
       errors.EnvironmentIdError: if nothing of that name is registered.
       errors.MissingExtraError: if the environment needs a package of its own.
     """
     del evaluation  # The same task either way.
-    environment = GymnasiumAdapter(_make(task, options.max_episode_steps), seed=seed)
+    arguments: dict[str, Any] = {"max_episode_steps": options.max_episode_steps}
+    if render:
+        _prepare_rendering(task)
+        arguments["render_mode"] = _RENDER_MODE
+    environment = GymnasiumAdapter(_make(task, arguments), seed=seed)
     return wrappers.ConcatObservation(environment) if options.flatten else environment
 
 
-def _make(task: str, max_episode_steps: int | None) -> gymnasium.Env[Any, Any]:
+def _prepare_rendering(task: str) -> None:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    spec = gymnasium.registry.get(task)
+    if spec is not None and str(spec.entry_point).startswith(_MUJOCO):
+        rendering.choose()
+
+
+def _make(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     try:
-        return gymnasium.make(
-            task, max_episode_steps=max_episode_steps, disable_env_checker=True
-        )
+        if "render_mode" in arguments:
+            return gymnasium.make(task, disable_env_checker=True, **arguments)
+        with rendering.not_needed():  # Some import MuJoCo.
+            return gymnasium.make(task, disable_env_checker=True, **arguments)
+    except TypeError as error:
+        if "render_mode" not in str(error):
+            raise
+        raise errors.RenderingError(
+            f"The Gymnasium environment {task!r} takes no render_mode, so it cannot be "
+            "filmed."
+        ) from error
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         raise errors.MissingExtraError(
             f"The environment 'gym:{task}' needs more than is installed: {error}"

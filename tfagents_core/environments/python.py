@@ -3,6 +3,10 @@
 Ids are `python:package.module:factory`. `factory(seed=...)`, or `factory()` where it
 takes no seed, returns a `dm_env` or a Gymnasium environment.
 
+To be filmed, a Gymnasium environment is made with `render_mode="rgb_array"`, which a
+factory that takes `render_mode` is given when a video is wanted; a `dm_env` environment
+has a method `render()` that returns a picture, uint8 [height, width, 3].
+
 Gymnasium environments are seeded for each episode through `reset(seed=...)`. A `dm_env`
 environment takes part in that by a method `seed(seed: int)`, called before each reset;
 without one its episodes follow from the factory's seed in order only, so that a run can
@@ -20,6 +24,8 @@ from collections.abc import Callable
 from typing import Any
 
 import dm_env
+import numpy as np
+import numpy.typing as npt
 
 from tfagents_core.environments import base, errors, wrappers
 
@@ -77,13 +83,23 @@ class DmEnvAdapter(base.SeededEnvironment):
         """The environment's."""
         return self._environment.discount_spec()
 
+    def render(self) -> npt.NDArray[np.uint8]:
+        """What the environment's own `render` returns.
+
+        Raises:
+          errors.RenderingError: if it has none.
+        """
+        if not callable(getattr(self._environment, "render", None)):
+            return super().render()
+        return np.asarray(self._environment.render())
+
     def close(self) -> None:
         """Closes the environment."""
         self._environment.close()
 
 
 def load(
-    task: str, *, seed: int, options: Options, evaluation: bool
+    task: str, *, seed: int, options: Options, evaluation: bool, render: bool
 ) -> dm_env.Environment:
     """Makes an environment with the factory `package.module:factory`.
 
@@ -92,7 +108,8 @@ def load(
         `dm_env` nor a Gymnasium environment.
     """
     del evaluation  # The factory knows nothing of it.
-    environment = _adapt(task, _call(_find_factory(task), seed), seed=seed)
+    made = _call(_find_factory(task), seed=seed, render=render)
+    environment = _adapt(task, made, seed=seed)
     return wrappers.ConcatObservation(environment) if options.flatten else environment
 
 
@@ -127,10 +144,15 @@ def _import_module(name: str) -> Any:
         ) from error
 
 
-def _call(factory: Callable[..., Any], seed: int) -> Any:
+def _call(factory: Callable[..., Any], *, seed: int, render: bool) -> Any:
     parameters = inspect.signature(factory).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    return factory(seed=seed) if takes_any or "seed" in parameters else factory()
+    arguments: dict[str, Any] = {}
+    if takes_any or "seed" in parameters:
+        arguments["seed"] = seed
+    if render and "render_mode" in parameters:
+        arguments["render_mode"] = "rgb_array"
+    return factory(**arguments)
 
 
 def _adapt(task: str, environment: Any, *, seed: int) -> dm_env.Environment:

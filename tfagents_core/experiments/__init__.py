@@ -6,12 +6,13 @@ from tfagents_core.experiments.config import (
     Interrupted,
     RunError,
 )
-from tfagents_core.experiments.evaluation import evaluate
+from tfagents_core.experiments.evaluation import Evaluation, evaluate
 from tfagents_core.experiments.inline import InlineExperiment
 from tfagents_core.experiments.run import Result, run_experiment
 
 __all__ = [
     "DirectoryError",
+    "Evaluation",
     "ExperimentConfig",
     "InlineExperiment",
     "Interrupted",

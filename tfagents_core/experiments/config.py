@@ -73,6 +73,8 @@ class ExperimentConfig:
             steps. There always is one at the end.
         checkpoint_every_s: seconds from one checkpoint to the next.
         num_checkpoints_kept: the newest so many are kept.
+        snapshot_every: actor steps from one snapshot of the policy to the next, all of
+            which are kept; with 0 there is one, at the end.
         observers: each, given the environments' spec, makes an observer whose figures
             join the rows about training episodes.
 
@@ -95,6 +97,7 @@ class ExperimentConfig:
     checkpoint_every: int = 0
     checkpoint_every_s: float = 300.0
     num_checkpoints_kept: int = 2
+    snapshot_every: int = 0
     observers: Sequence[Callable[[specs.EnvironmentSpec], core.Observer]] = ()
 
     def __post_init__(self) -> None:
@@ -112,7 +115,7 @@ class ExperimentConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
-        for name in ("seed", "eval_every", "checkpoint_every"):
+        for name in ("seed", "eval_every", "checkpoint_every", "snapshot_every"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name} must not be negative, and is {getattr(self, name)}."

@@ -20,6 +20,7 @@ from tfagents_core import (
     specs,
     types,
 )
+from tfagents_core.checkpointing import snapshots
 from tfagents_core.experiments import config as experiment_config
 from tfagents_core.experiments import evaluation, memory
 
@@ -96,6 +97,8 @@ class InlineExperiment:
         spec = specs.make_environment_spec(training[0])
         builder.check(spec)
         self._evaluation_environments: list[dm_env.Environment] = []
+        self._spec = spec
+        self._own_actions = training[0].environment.action_spec()
 
         self.buffer = builder.make_replay(
             spec, num_streams=num_environments, seed=seeds.derive(seed, "replay")
@@ -109,6 +112,7 @@ class InlineExperiment:
             dataset=builder.make_dataset(self.buffer, prefetch=0),
             buffer=self.buffer,
         )
+        self._policy = builder.make_policy(networks, spec)
         self._actor = builder.make_actor(
             networks,
             spec,
@@ -211,6 +215,26 @@ class InlineExperiment:
             number = np.array(environment.next_episode_number)
             state[f"evaluation_environment/{index}"] = number
         return state
+
+    def snapshot(self, path: pathlib.Path) -> None:
+        """Writes the present policy as a SavedModel: see `checkpointing.snapshots`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        config = self._config
+        snapshots.write(
+            path,
+            self._policy,
+            observations=self._spec.observations,
+            actions=self._own_actions,
+            origin=snapshots.Origin(
+                agent=config.agent,
+                environment=config.environment,
+                seed=config.seed,
+                num_actor_steps=self.counters.num_actor_steps,
+            ),
+        )
 
     def restore(self, directory: pathlib.Path) -> list[int]:
         """Goes on from what was saved.

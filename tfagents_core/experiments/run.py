@@ -35,8 +35,8 @@ class Result:
         walltime_s: seconds of training and evaluation.
         variables_sha256: digest of all learner variables in the order of their names.
         seconds: where the time went since the run was last started: act, environment,
-            observe (which is insertion), learn, evaluate and checkpoint (which is what
-            training waited for, not what was written meanwhile).
+            observe (which is insertion), learn, evaluate, snapshot and checkpoint
+            (which is what training waited for, not what was written meanwhile).
     """
 
     episode_return: float
@@ -209,12 +209,27 @@ class _Run:
             evaluated = experiment.evaluate()
             reporter.evaluation(evaluated)
             self._returns = [episode.total_reward for episode in evaluated]
+        if is_last or _crosses(
+            config.snapshot_every, before.num_actor_steps, counters.num_actor_steps
+        ):
+            self._snapshot()
         self._step_is_due = _crosses(
             config.checkpoint_every, before.num_actor_steps, counters.num_actor_steps
         )
 
     def _is_save_due(self) -> bool:
         return self._step_is_due or time.perf_counter() >= self._next_save_s
+
+    def _snapshot(self) -> None:
+        path = self._directory.snapshot(self._experiment.counters.num_actor_steps)
+        try:
+            with self._experiment.stopwatch.measure("snapshot"):
+                self._experiment.snapshot(path)
+        except OSError as error:
+            raise experiment_config.RunError(
+                f"The snapshot {path} could not be written ({error.strerror or error}); "
+                "the same command goes on from the newest checkpoint."
+            ) from error
 
     def _begin_save(self, reporter: reporting.Reporter) -> None:
         """Begins a checkpoint as of now, which is written while training goes on."""

@@ -21,6 +21,7 @@ from tfagents_core import checkpointing, core
 from tfagents_core.experiments import config as experiment_config
 
 _PACKAGES = ("tensorflow", "dm-sonnet", "numpy", "dm-env")
+_STEP = "step-"
 
 
 class RunDirectory:
@@ -144,7 +145,7 @@ class RunDirectory:
         Raises:
             RunError: it cannot be written; the ones before it are intact.
         """
-        path = self._checkpoints / f"step-{num_actor_steps:012d}"
+        path = self._checkpoints / _step_name(num_actor_steps)
         if path.exists():
             return 0
         try:
@@ -185,8 +186,11 @@ class RunDirectory:
     def _list_checkpoints(self) -> list[pathlib.Path]:
         return checkpointing.list_all(self._checkpoints)
 
-    def restore_policy(self, networks: core.Networks) -> None:
+    def restore_policy(self, networks: core.Networks) -> pathlib.Path:
         """Gives a policy the variables of the newest checkpoint.
+
+        Returns:
+            The checkpoint.
 
         Raises:
             RunError: there is no checkpoint yet.
@@ -200,6 +204,11 @@ class RunDirectory:
         checkpointing.restore_group(
             checkpoint / "state.npz", "learner/policy", networks.policy_variables
         )
+        return checkpoint
+
+    def snapshot(self, num_actor_steps: int) -> pathlib.Path:
+        """Where the snapshot as of `num_actor_steps` is, or will be."""
+        return self.path / "snapshots" / _step_name(num_actor_steps)
 
     def cut_metrics(self, num_bytes: int) -> None:
         """Takes back the rows written after a checkpoint."""
@@ -211,6 +220,15 @@ def flush(path: pathlib.Path) -> None:
     """Has what was written to a file reach the disk."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
+
+
+def num_actor_steps(checkpoint: pathlib.Path) -> int:
+    """As of how many steps a checkpoint is, by its name."""
+    return int(checkpoint.name.removeprefix(_STEP))
+
+
+def _step_name(num_actor_steps: int) -> str:
+    return f"{_STEP}{num_actor_steps:012d}"
 
 
 def write_json(path: pathlib.Path, contents: Mapping[str, Any]) -> None:

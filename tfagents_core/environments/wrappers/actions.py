@@ -82,9 +82,8 @@ def _canonical_spec(spec: specs.Array) -> specs.Array:
 def _converter(spec: specs.Array, clip: bool) -> Callable[[Any], Any]:
     if isinstance(spec, specs.DiscreteArray):
         return _discrete_converter(spec)
-    minimum = np.broadcast_to(spec.minimum, spec.shape).astype(np.float64)
-    maximum = np.broadcast_to(spec.maximum, spec.shape).astype(np.float64)
-    middle, half_range = (maximum + minimum) / 2, (maximum - minimum) / 2
+    middle, half_range = specs.middle_and_half_range(spec)
+    minimum, maximum = np.float64(spec.minimum), np.float64(spec.maximum)
 
     def scale(action: Any) -> Any:
         scaled = middle + half_range * np.asarray(action, np.float64)
@@ -124,6 +123,11 @@ class ActionRepeat(base.EnvironmentWrapper):
         if num_repeats < 1:
             raise ValueError(f"num_repeats must be >= 1, not {num_repeats}.")
         self._num_repeats = num_repeats
+
+    @property
+    def steps_per_second(self) -> float:
+        """Of these longer steps."""
+        return float(self._environment.steps_per_second) / self._num_repeats
 
     def step(self, action: Any) -> dm_env.TimeStep:
         """Takes up to `num_repeats` steps."""
