@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import floors, replay_figures, sizes, timing, workloads
+from benchmarks import floors, frames, replay_figures, sizes, timing, workloads
 from tfagents_core import replay
 
 
@@ -337,6 +337,7 @@ QUESTIONS: dict[str, Callable[[Options], Iterator[Line]]] = {
         threads,
         writer_sampler_updater,
         memory,
+        frames.compressed_frames,
         checkpoint,
     )
 }

@@ -58,8 +58,9 @@ def draws_only(num_items: int) -> replay.Replay:
     return replay.Replay(steps, [table], num_streams=sizes.NUM_ENVS)
 
 
-def atari(num_items: int) -> replay.Replay:
+def atari(num_items: int, *, compression: str | None = None) -> replay.Replay:
     """Room for one-step transitions whose two stacks of 4 frames are one of 5."""
+    frame = replay.Column(sizes.FRAME, np.uint8, compression=compression)
     table = replay.Table(
         "table",
         pattern=replay.NStep(1),
@@ -72,7 +73,8 @@ def atari(num_items: int) -> replay.Replay:
         max_size=num_items,
         rate_limiter=replay.MinSize(1),
     )
-    return replay.Replay(ATARI, [table], num_streams=8)
+    steps = {**ATARI, "observation": frame}
+    return replay.Replay(steps, [table], num_streams=8)
 
 
 def sequences(num_items: int, *, length: int = 80, period: int = 40) -> replay.Replay:

@@ -123,12 +123,14 @@ Status StepStore::Reserve(int64_t n) {
                                   std::to_string(bytes_in_use()) +
                                   " bytes are in use); lower the tables' max_size");
   }
-  while (memory_.num_idle() < n) {
-    const int64_t left = options_.max_bytes - bytes_allocated();
-    const int64_t most = options_.max_bytes > 0 ? left / layout_.bytes : kMaxSegments;
-    TFA_RETURN_IF_ERROR(memory_.Grow(most));
-  }
+  while (memory_.num_idle() < n) TFA_RETURN_IF_ERROR(GrowMemory());
   return OkStatus();
+}
+
+Status StepStore::GrowMemory() {
+  if (options_.max_bytes == 0) return memory_.Grow(kMaxSegments);
+  const int64_t left = (options_.max_bytes - bytes_allocated()) / layout_.bytes;
+  return memory_.Grow(std::max<int64_t>(1, left));
 }
 
 int32_t StepStore::TakeId() {

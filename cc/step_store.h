@@ -230,6 +230,7 @@ class StepStore {
   void AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const;
   int64_t NumWithin(int64_t bytes_in_use) const;
   Status Reserve(int64_t n);
+  Status GrowMemory();
   int32_t TakeId();
   void TakeMemory(Header* header);
   void StartSegment(Stream* stream);

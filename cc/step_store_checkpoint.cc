@@ -141,10 +141,7 @@ void StepStore::Unpin(const std::vector<SegmentRows>& segments) {
 
 Status StepStore::StartFilling(const SegmentRows& each) {
   // Also where it is above max_bytes until the rows are packed.
-  if (memory_.num_idle() == 0) {
-    const int64_t most = options_.max_bytes > 0 ? 1 : kMaxSegments;
-    TFA_RETURN_IF_ERROR(memory_.Grow(most));
-  }
+  if (memory_.num_idle() == 0) TFA_RETURN_IF_ERROR(GrowMemory());
   TakeMemory(&header(each.segment));
   return OkStatus();
 }
