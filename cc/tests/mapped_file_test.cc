@@ -97,7 +97,9 @@ TEST_F(MappedFileTest, SegmentMemoryInAFileIsTakenAndGivenBack) {
   SegmentMemory memory(6400, false, *MappedFile::Create(directory_));
   std::vector<uint8_t*> pieces;
   for (int i = 0; i < 40; ++i) {
-    if (memory.num_idle() == 0) ASSERT_TRUE(memory.Grow(1000).ok());
+    if (memory.num_idle() == 0) {
+      ASSERT_TRUE(memory.Grow(1000).ok());
+    }
     pieces.push_back(memory.Take());
     std::memset(pieces.back(), i, 6400);
   }

@@ -80,7 +80,9 @@ TEST_F(ReplayPackingTest, AReplayMayGoWhileItIsPacked) {
     for (int64_t i = 0; i < num_rows; ++i) {
       ASSERT_TRUE(Append(replay.get(), i, Deadline::max()).ok());
     }
-    if (num_rows % 3 == 0) ASSERT_TRUE(replay->Reset().ok());
+    if (num_rows % 3 == 0) {
+      ASSERT_TRUE(replay->Reset().ok());
+    }
     if (num_rows % 2 == 0) replay->Close();
   }
 }
