@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "cc/memory.h"
 #include "cc/status.h"
 
 namespace tfa {
@@ -23,10 +22,8 @@ class SlotSet {
            ranks_[Index(slot)] != kAbsent;
   }
 
-  using Slots = std::vector<int64_t, AlignedAllocator<int64_t>>;
-
   // All members by rank; inserting them in this order makes the same set.
-  const Slots& members() const { return members_; }
+  const std::vector<int64_t>& members() const { return members_; }
 
   // The member of a rank; ranks change on Remove. REQUIRES: 0 <= rank < size().
   int64_t At(int64_t rank) const { return members_[Index(rank)]; }
@@ -89,8 +86,8 @@ class SlotSet {
 
   static size_t Index(int64_t i) { return static_cast<size_t>(i); }
 
-  Slots members_;
-  Slots ranks_;  // of each slot, kAbsent outside the set
+  std::vector<int64_t> members_;
+  std::vector<int64_t> ranks_;  // of each slot, kAbsent outside the set
 };
 
 }  // namespace tfa
