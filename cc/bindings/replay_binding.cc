@@ -13,8 +13,12 @@ namespace py = pybind11;
 namespace tfa {
 namespace {
 
-// Below this many bytes, giving up the GIL costs more than the append.
+// Whoever gives up the GIL may have to wait 5 ms for a thread that runs Python without
+// a break. So it is kept where the work takes some ten microseconds: up to so many
+// bytes copied, or so many keys.
 constexpr int64_t kSmallAppend = 32 * 1024;
+constexpr int64_t kSmallSample = 128 * 1024;
+constexpr int64_t kSmallKeys = 2048;
 
 std::vector<ArraySpec> InfoSpecs() {
   const std::vector<Column> columns = {
@@ -71,9 +75,10 @@ void CheckBatchSize(int64_t batch_size) {
                         "; it must be >= 1");
 }
 
-// Calls `f`, which may wait for the replay's mutex, without the GIL.
+// Calls `f`, which may wait for the replay's mutex, without the GIL if that is long.
 template <class F>
-auto WithoutGil(F f) {
+auto WithoutGilIf(bool is_long, F f) {
+  if (!is_long) return f();
   const py::gil_scoped_release release;
   return f();
 }
@@ -89,8 +94,10 @@ ReplayBinding::ReplayBinding(ReplayOptions options)
   }
   for (int64_t t = 0; t < replay_->num_tables(); ++t) {
     std::vector<ArraySpec>& specs = outputs_.emplace_back();
+    int64_t& bytes = sample_bytes_.emplace_back(0);
     for (const View& view : replay_->table_options(t).views) {
       specs.emplace_back(view.Output(replay_->columns()), view.batch_axis());
+      bytes += specs.back().column().row_bytes();
     }
   }
 }
@@ -209,7 +216,8 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
   const auto attempt = [&](Deadline until) {
     return replay_->Sample(table, batch_size, weights, arrays, data.data(), until);
   };
-  ThrowIfError(WaitInterruptibly(deadline, false, attempt));
+  const bool small = batch_size * sample_bytes_[t] <= kSmallSample;
+  ThrowIfError(WaitInterruptibly(deadline, small, attempt));
   return sample;
 }
 
@@ -221,8 +229,8 @@ int64_t ReplayBinding::UpdatePriorities(int64_t table, py::handle keys,
   const py::array_t<double> values = FloatArray(priorities, n, "priorities");
   const int64_t* const id = ids.data();
   const double* const value = values.data();
-  return ValueOrThrow(
-      WithoutGil([&] { return replay_->UpdatePriorities(table, id, value, n); }));
+  return ValueOrThrow(WithoutGilIf(
+      n > kSmallKeys, [&] { return replay_->UpdatePriorities(table, id, value, n); }));
 }
 
 int64_t ReplayBinding::Delete(int64_t table, py::handle keys) {
@@ -230,7 +238,8 @@ int64_t ReplayBinding::Delete(int64_t table, py::handle keys) {
   const py::array_t<int64_t> ids = IntegerArray(keys, "keys");
   const int64_t* const id = ids.data();
   const int64_t n = ids.size();
-  return ValueOrThrow(WithoutGil([&] { return replay_->Delete(table, id, n); }));
+  return ValueOrThrow(
+      WithoutGilIf(n > kSmallKeys, [&] { return replay_->Delete(table, id, n); }));
 }
 
 void ReplayBinding::WaitUntilCompressed(std::optional<double> timeout) {

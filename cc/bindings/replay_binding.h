@@ -16,7 +16,7 @@ namespace tfa {
 
 // Checks Python's arguments, calls the replay, and wraps what comes back.
 //
-// Waits and gathers run without the GIL, as do appends of much data. Thread-safe as
+// Waits run without the GIL, as do appends and gathers of much data. Thread-safe as
 // the replay is.
 class ReplayBinding {
  public:
@@ -59,6 +59,7 @@ class ReplayBinding {
   std::vector<ArraySpec> columns_;
   std::vector<ArraySpec> info_;
   std::vector<std::vector<ArraySpec>> outputs_;  // by table
+  std::vector<int64_t> sample_bytes_;            // of an item, by table
   int64_t row_bytes_ = 0;
 };
 

@@ -203,7 +203,7 @@ class TableHandle:
         """Draws `batch_size` items, all or none, and gathers their data.
 
         Waits while the rate limiter says no; Ctrl-C works meanwhile. The data is
-        copied without the GIL and without the replay's lock.
+        copied without the replay's lock and, from 128 KiB on, without the GIL.
 
         Args:
           batch_size: B >= 1.
