@@ -266,6 +266,7 @@ std::vector<ViewGather> Prepare(const StepStore& store, const std::vector<View>&
 
 void Gather(const StepStore& store, const std::vector<View>& views,
             const Window* windows, int64_t n, void* const* outputs) {
+  if (views.empty()) return;
   const std::vector<ViewGather> gathers = Prepare(store, views, n, outputs);
   std::vector<LocatedWindow> items(Size(n));
   for (int64_t b = 0; b < n; ++b) {

@@ -248,14 +248,15 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
   }
+  const std::shared_ptr<StepStore> store = store_;
+  const int64_t gather = store->BeginGather();
   At(table).Draw(n, weights, arrays, windows.data());
   NotifyAll();
-  const std::shared_ptr<StepStore> store = store_;
   lock.unlock();
 
   Gather(*store, table_options(table).views, windows.data(), n, outputs);
   lock.lock();
-  for (const Window& window : windows) store->Unpin(window);
+  store->EndGather(gather, windows.data(), n);
   NotifyAll();
   return OkStatus();
 }

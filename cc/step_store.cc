@@ -87,7 +87,8 @@ StepStore::StepStore(std::vector<Column> columns, const Options& options,
       segment_rows_(segment_rows),
       layout_(columns_, segment_rows),
       memory_(layout_.bytes, layout_.packs(), std::move(file)),
-      streams_(Index(options.num_streams)) {}
+      streams_(Index(options.num_streams)),
+      pins_windows_(layout_.packs() || options.max_bytes > 0) {}
 
 int64_t StepStore::HistoryRows(int32_t stream) const {
   const Stream& s = streams_[Index(stream)];
@@ -181,6 +182,11 @@ void StepStore::TrimHistory(Stream* stream) {
 void StepStore::DropRef(int32_t segment) {
   Header& h = header(segment);
   if (--h.refs > 0) return;
+  if (!gathers_.empty() && !pins_windows_) {
+    h.pins += static_cast<int32_t>(gathers_.size());
+    let_go_.push_back(segment);
+    ++num_let_go_;
+  }
   if (h.pins == 0) {
     FreeSegment(segment);
   } else {

@@ -123,9 +123,19 @@ class StepStore {
   // Keeps, and lets go, the rows of a window and what precedes it for stacking.
   void Ref(const Window& window);
   void Unref(const Window& window);
-  // The same for a gather in progress.
+  // The same for whoever reads without the owner's mutex, for a while.
   void Pin(const Window& window);
   void Unpin(const Window& window);
+
+  // A gather begins: the rows of the windows it is to `Hold`, which are referenced at
+  // that moment, stay as they are until it ends. Without a bound in bytes and without
+  // packing, so do all that were referenced at its beginning, which costs less than
+  // pinning each window; O(segments let go meanwhile).
+  int64_t BeginGather();
+  void Hold(const Window& window) {
+    if (pins_windows_) Pin(window);
+  }
+  void EndGather(int64_t gather, const Window* windows, int64_t n);
 
   // Drops every stream's history and open episode.
   void Reset();
@@ -266,6 +276,12 @@ class StepStore {
   int64_t bytes_only_pinned_ = 0;  // of segments that only gathers and saves hold
   std::vector<int32_t> free_;
   std::vector<Stream> streams_;
+
+  const bool pins_windows_;
+  std::vector<int64_t>
+      gathers_;                 // in progress: how many segments had been let go before
+  std::deque<int32_t> let_go_;  // since the oldest of them began, in order
+  int64_t num_let_go_ = 0;      // ever
 
   std::deque<Started> to_pack_;
   int64_t num_packing_ = 0;

@@ -206,7 +206,7 @@ void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* wi
   arrays.times_sampled[i] = taken.times_sampled;
   arrays.age[i] = limiter_.num_inserts() - 1 - taken.inserted_at;
   windows[i] = taken.window;
-  store_->Pin(taken.window);
+  store_->Hold(taken.window);
   if (taken.times_sampled == 1 && insert_on_sample_ != nullptr) {
     insert_on_sample_->Insert(taken.window, taken.priority);
   }

@@ -88,7 +88,8 @@ class Table {
   // REQUIRES: size() > 0, a remover whose choice does not change by looking.
   int64_t RemovableSince();
 
-  // Draws n items and pins their windows. REQUIRES: CanSample(n), n >= 1.
+  // Draws n items, and has the store hold their windows for the gather that has begun.
+  // REQUIRES: CanSample(n), n >= 1.
   void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
             Window* windows);
 

@@ -72,9 +72,10 @@ class DQNBuilder(core.Builder[dqn_config.DQNConfig, networks.DQNNetworks]):
                 max_inserts=num_streams * config.n_step,
             ),
         )
-        return replay.Replay(
-            adders.row_spec(spec), [table], num_streams=num_streams, seed=seed
-        )
+        rows = adders.row_spec(spec)
+        if config.compress_frames:
+            rows = adders.compress_images(rows)
+        return replay.Replay(rows, [table], num_streams=num_streams, seed=seed)
 
     def make_adder(
         self, spec: specs.EnvironmentSpec, client: core.ReplayClient

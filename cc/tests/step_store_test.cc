@@ -95,6 +95,40 @@ TEST(StepStoreTest, MemoryIsReusedOnceNobodyHoldsIt) {
   EXPECT_LE(store->bytes_in_use(), 2 * store->segment_bytes());
 }
 
+TEST(StepStoreTest, RowsStayUntilEveryGatherThatMayReadThemHasEnded) {
+  const auto store = MakeStore(SmallSegments(1));
+  const auto append = [&store](int64_t id) {
+    AppendRow(store.get(), {0, true, true}, id);
+    return *store->Recent(0, 0, 1);
+  };
+  const auto let_go = [&store] {
+    store->Reset();
+    EXPECT_TRUE(store->CheckValid({}).ok());
+    return store->bytes_in_use() / store->segment_bytes();
+  };
+  const Window old = append(7);
+  const int64_t first = store->BeginGather();
+  EXPECT_EQ(let_go(), 1);
+  const Window recent = append(8);
+  const int64_t second = store->BeginGather();
+  EXPECT_EQ(let_go(), 2);
+  append(9);
+  EXPECT_EQ(let_go(), 3);
+  EXPECT_EQ(IdAt(*store, old, 0), 7);
+  EXPECT_EQ(IdAt(*store, recent, 0), 8);
+
+  store->EndGather(first, &old, 1);  // what it alone held is free
+  EXPECT_EQ(let_go(), 2);
+  EXPECT_EQ(IdAt(*store, recent, 0), 8);
+  const int64_t third = store->BeginGather();
+  store->EndGather(second, &recent, 1);
+  EXPECT_EQ(let_go(), 0);
+  append(10);
+  EXPECT_EQ(let_go(), 1);
+  store->EndGather(third, &old, 1);
+  EXPECT_EQ(let_go(), 0);
+}
+
 TEST(StepStoreTest, APinnedWindowStaysAfterAllElseHasLetGo) {
   const auto store = MakeStore(SmallSegments(1));
   AppendRow(store.get(), {0, true, true}, 7);

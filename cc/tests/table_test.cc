@@ -63,8 +63,9 @@ class TableTest : public testing::Test {
   Batch Draw(int64_t n, double beta = 0.0) {
     EXPECT_TRUE(table_->CanSample(n));
     Batch batch(n);
+    const int64_t gather = store_->BeginGather();
     table_->Draw(n, {beta}, batch.arrays(), batch.windows.data());
-    for (const Window& window : batch.windows) store_->Unpin(window);
+    store_->EndGather(gather, batch.windows.data(), n);
     return batch;
   }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tfagents_core import core, experiments
+from tfagents_core import checkpointing, core, experiments
 from tfagents_core.agents import d4pg, dqn
 
 SMALL: dict[str, tuple[str, core.Builder[Any, Any], int]] = {
@@ -66,3 +66,38 @@ def test_a_run_repeats_bit_for_bit(
         return result.variables_sha256, rows
 
     assert run("one") == run("two")
+
+
+def test_compressed_frames_change_nothing_but_their_size(
+    tmp_path: pathlib.Path,
+) -> None:
+    pytest.importorskip("ale_py")
+    config = dataclasses.replace(
+        dqn.DQNConfig.for_atari(), min_replay_size=100, max_replay_size=300
+    )
+
+    def run(compress: bool) -> tuple[str, int]:
+        builder = dqn.DQNBuilder(dataclasses.replace(config, compress_frames=compress))
+        experiment = experiments.InlineExperiment(
+            experiments.ExperimentConfig(
+                agent="dqn",
+                environment="atari:Pong",
+                builder=builder,
+                num_actor_steps=200,
+                run_dir=tmp_path,
+            )
+        )
+        while experiment.counters.num_actor_steps < 200:
+            experiment.step()
+        assert experiment.counters.num_learner_steps > 0
+        experiment.buffer.wait_until_compressed()
+        digest = checkpointing.digest(experiment.learner.state)
+        return digest, experiment.buffer.bytes_in_use
+
+    digest, size = run(False)
+    try:
+        other, compressed_size = run(True)
+    except RuntimeError as error:
+        pytest.skip(str(error))  # Built without LZ4.
+    assert digest == other
+    assert compressed_size < size

@@ -6,11 +6,12 @@ from tfagents_core.adders.items import (
     n_step_table,
     sequence_table,
 )
-from tfagents_core.adders.rows import Row, RowAdder, row_spec
+from tfagents_core.adders.rows import Row, RowAdder, compress_images, row_spec
 
 __all__ = [
     "Row",
     "RowAdder",
+    "compress_images",
     "episode_table",
     "frame_stacks",
     "n_step_table",
