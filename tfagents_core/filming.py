@@ -259,7 +259,7 @@ def _writing(
             macro_block_size=2,  # Sides are even; by default they become 16's multiples.
             ffmpeg_log_level="error",
         )
-        with writer:
+        with contextlib.closing(writer):  # After an error it would not close itself.
             yield writer
         _check_whole(unfinished, num_frames)
         os.replace(unfinished, path)
