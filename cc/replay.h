@@ -45,7 +45,7 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 // Stores the steps of K streams once, and draws batches from tables over them.
 //
 // Thread-safe: one mutex guards the store and the tables. It is held for the draw,
-// never for the gather: a sample pins its rows, copies them without the mutex, and
+// never for the gather: a sample has its rows held, copies them without the mutex, and
 // lets go. Whoever must wait (a rate limiter says no) waits until its deadline,
 // and its error says what for; `Close` wakes all.
 //

@@ -52,8 +52,9 @@ struct StoreSnapshot {
 // A segment holds `segment_rows` rows in one 64-byte-aligned piece of memory, as
 // SegmentLayout says. The segments of a stream are linked. A segment lives while anyone
 // counts on it: its stream (which keeps the newest `history_rows + stack_rows` rows),
-// items (`Ref`), gathers in progress (`Pin`); then its memory is free to be used again
-// and stays allocated, so there is as much as at the fullest moment.
+// items (`Ref`), saves (`Pin`), gathers in progress (`BeginGather`); then its memory is
+// free to be used again and stays allocated, so there is as much as at the fullest
+// moment.
 //
 // Where columns are to be compressed, a segment that is full and has a successor waits
 // to be packed by whoever calls `StartPacking`, `PackRows` and `FinishPacking`. What

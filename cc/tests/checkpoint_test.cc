@@ -10,32 +10,12 @@
 
 #include "cc/random.h"
 #include "cc/replay.h"
+#include "cc/tests/batch.h"
 
 namespace tfa {
 namespace {
 
 constexpr int64_t kStreams = 3;
-
-struct Batch {
-  explicit Batch(size_t n)
-      : key(n),
-        probability(n),
-        weight(n),
-        priority(n),
-        times_sampled(n),
-        age(n),
-        x(n) {}
-
-  SampleArrays arrays() {
-    return {key.data(),      probability.data(),   weight.data(),
-            priority.data(), times_sampled.data(), age.data()};
-  }
-
-  std::vector<int64_t> key;
-  std::vector<double> probability, weight, priority;
-  std::vector<int32_t> times_sampled;
-  std::vector<int64_t> age, x;
-};
 
 ReplayOptions Options(SelectorOptions::Kind sampler, SelectorOptions::Kind remover) {
   TableOptions table;

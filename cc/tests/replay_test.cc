@@ -11,30 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "cc/tests/batch.h"
+
 namespace tfa {
 namespace {
-
-struct Batch {
-  explicit Batch(size_t n)
-      : key(n),
-        probability(n),
-        weight(n),
-        priority(n),
-        times_sampled(n),
-        age(n),
-        x(n) {}
-
-  SampleArrays arrays() {
-    return {key.data(),      probability.data(),   weight.data(),
-            priority.data(), times_sampled.data(), age.data()};
-  }
-
-  std::vector<int64_t> key;
-  std::vector<double> probability, weight, priority;
-  std::vector<int32_t> times_sampled;
-  std::vector<int64_t> age;
-  std::vector<int64_t> x;  // output of the only view: the items' last row
-};
 
 TableOptions Transitions(const std::string& name) {
   TableOptions options;
