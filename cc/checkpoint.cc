@@ -5,6 +5,7 @@
 // written rows of column c; episode_step.bin: the rows' index within their episode,
 // uint32. All little-endian.
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,20 +41,50 @@ Status WritePacked(const SegmentRows& each, int64_t column, const StepStore& sto
   return OkStatus();
 }
 
+// Copies n rows of which each begins some bytes after the one before.
+void CopyRows(const uint8_t* from, int64_t from_stride, int64_t n, int64_t row_bytes,
+              uint8_t* to, int64_t to_stride) {
+  for (int64_t i = 0; i < n; ++i, from += from_stride, to += to_stride) {
+    std::memcpy(to, from, static_cast<size_t>(row_bytes));
+  }
+}
+
+Status WriteRaw(const SegmentRows& each, const StepStore::ColumnRows& rows,
+                std::vector<uint8_t>* scratch, FileWriter* file) {
+  const int64_t bytes = each.rows * rows.row_bytes;
+  if (rows.stride == rows.row_bytes) return file->Append(rows.first, bytes);
+  scratch->resize(static_cast<size_t>(bytes));
+  CopyRows(rows.first, rows.stride, each.rows, rows.row_bytes, scratch->data(),
+           rows.row_bytes);
+  return file->Append(scratch->data(), bytes);
+}
+
+Status ReadRaw(const SegmentRows& each, const StepStore::ColumnRows& rows,
+               std::vector<uint8_t>* scratch, FileReader* file) {
+  const int64_t bytes = each.rows * rows.row_bytes;
+  if (rows.stride == rows.row_bytes) return file->Read(rows.first, bytes);
+  scratch->resize(static_cast<size_t>(bytes));
+  TFA_RETURN_IF_ERROR(file->Read(scratch->data(), bytes));
+  CopyRows(scratch->data(), rows.row_bytes, each.rows, rows.row_bytes, rows.first,
+           rows.stride);
+  return OkStatus();
+}
+
 StatusOr<FileSum> WriteColumn(const std::string& directory,
                               const std::vector<SegmentRows>& segments, int64_t column,
                               StepStore* store) {
   const auto num_columns = static_cast<int64_t>(store->columns().size());
-  const int64_t row_bytes = store->ColumnRowBytes(column);
+  const bool packs = column < num_columns && store->layout().packs(column);
   FileWriter file(directory, ColumnFile(column, num_columns));
   TFA_RETURN_IF_ERROR(file.Open());
+  std::vector<uint8_t> scratch;
   for (const SegmentRows& each : segments) {
-    if (column < num_columns && store->layout().packs(column)) {
+    if (packs) {
       TFA_RETURN_IF_ERROR(WritePacked(each, column, *store, &file));
-      continue;
+    } else {
+      TFA_RETURN_IF_ERROR(
+          WriteRaw(each, store->RowsOf(each.segment, column), &scratch, &file));
     }
-    const uint8_t* const rows = store->ColumnRows(each.segment, column);
-    TFA_RETURN_IF_ERROR(file.Append(rows, each.rows * row_bytes));
   }
   return file.Finish();
 }
@@ -110,9 +141,8 @@ Status ReadRows(const std::string& directory, const std::vector<FileSum>& files,
   for (const SegmentRows& each : segments) {
     TFA_RETURN_IF_ERROR(store->StartFilling(each));
     for (int64_t c = 0; c <= num_columns; ++c) {
-      const int64_t bytes = each.rows * store->ColumnRowBytes(c);
-      uint8_t* const rows = store->ColumnRows(each.segment, c);
-      TFA_RETURN_IF_ERROR(columns[static_cast<size_t>(c)]->Read(rows, bytes));
+      TFA_RETURN_IF_ERROR(ReadRaw(each, store->RowsOf(each.segment, c), &scratch,
+                                  columns[static_cast<size_t>(c)].get()));
     }
     TFA_RETURN_IF_ERROR(store->FinishFilling(each, &scratch));
   }

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "cc/column_reader.h"
+#include "cc/cpu.h"
 #include "cc/n_step.h"
+
+#ifdef TFA_HAVE_AVX512
+#include <immintrin.h>
+#endif
 
 namespace tfa {
 namespace {
@@ -15,30 +21,73 @@ constexpr int64_t kBlock = 32;
 
 size_t Size(int64_t n) { return static_cast<size_t>(n); }
 
+// Where rows of a block's items begin; null where one is not in the item's first
+// segment as it was written, or not in the item at all.
+struct RowBlock {
+  const uint8_t* rows[kBlock];       // of the column that is copied, or summed
+  const uint8_t* discounts[kBlock];  // of a sum
+  int64_t num_missing;               // of the two together
+};
+
+// Writes one row after another.
+using CopyFunction = void (*)(const uint8_t* const* rows, int64_t n, int64_t bytes,
+                              uint8_t* out);
+
 // A call to memcpy costs more than the few lines of a small row.
 constexpr int64_t kInlineBytes = 256;
 constexpr int64_t kChunk = 16;
 
 // Copies of a size known at compile time become loads and stores.
 template <int64_t kBytes>
-struct FixedCopy {
-  static void Copy(uint8_t* to, const uint8_t* from, int64_t /*bytes*/) {
-    std::memcpy(to, from, Size(kBytes));
+void CopyFixed(const uint8_t* const* rows, int64_t n, int64_t, uint8_t* out) {
+  for (int64_t b = 0; b < n; ++b, out += kBytes) {
+    std::memcpy(out, rows[b], Size(kBytes));
   }
-};
-struct SmallCopy {  // kChunk <= bytes <= kInlineBytes
-  static void Copy(uint8_t* to, const uint8_t* from, int64_t bytes) {
-    for (int64_t i = 0; i < bytes - kChunk; i += kChunk) {
-      std::memcpy(to + i, from + i, kChunk);
+}
+
+// REQUIRES: kChunk <= bytes.
+void CopySmall(const uint8_t* const* rows, int64_t n, int64_t bytes, uint8_t* out) {
+  const int64_t last = bytes - kChunk;
+  for (int64_t b = 0; b < n; ++b, out += bytes) {
+    const uint8_t* const row = rows[b];
+    for (int64_t i = 0; i < last; i += kChunk) std::memcpy(out + i, row + i, kChunk);
+    std::memcpy(out + last, row + last, kChunk);
+  }
+}
+
+#ifdef TFA_HAVE_AVX512
+// Whole lines, and of the last what there is of it.
+TFA_AVX512 void CopySmallAvx512(const uint8_t* const* rows, int64_t n, int64_t bytes,
+                                uint8_t* out) {
+  const int64_t last = (bytes - 1) / 64 * 64;
+  const auto mask = static_cast<__mmask16>((1U << ((bytes - last) / 4)) - 1);
+  for (int64_t b = 0; b < n; ++b, out += bytes) {
+    const uint8_t* const row = rows[b];
+    for (int64_t i = 0; i < last; i += 64) {
+      _mm512_storeu_si512(out + i, _mm512_loadu_si512(row + i));
     }
-    std::memcpy(to + bytes - kChunk, from + bytes - kChunk, kChunk);
+    _mm512_mask_storeu_epi32(out + last, mask,
+                             _mm512_maskz_loadu_epi32(mask, row + last));
   }
-};
-struct AnyCopy {
-  static void Copy(uint8_t* to, const uint8_t* from, int64_t bytes) {
-    std::memcpy(to, from, Size(bytes));
+}
+#endif
+
+void CopyAny(const uint8_t* const* rows, int64_t n, int64_t bytes, uint8_t* out) {
+  for (int64_t b = 0; b < n; ++b, out += bytes) {
+    std::memcpy(out, rows[b], Size(bytes));
   }
-};
+}
+
+CopyFunction ChooseCopy(int64_t bytes) {
+  if (bytes == 4) return CopyFixed<4>;
+  if (bytes == 8) return CopyFixed<8>;
+  if (bytes == 1) return CopyFixed<1>;
+  if (bytes < kChunk || bytes > kInlineBytes) return CopyAny;
+#ifdef TFA_HAVE_AVX512
+  if (HasAvx512() && bytes % 4 == 0) return CopySmallAvx512;
+#endif
+  return CopySmall;
+}
 
 // One view of a sample: where it reads, and where it writes.
 class ViewGather {
@@ -53,6 +102,7 @@ class ViewGather {
         num_steps_(HasSteps() ? view.stop - view.start : 1),
         item_stride_(view.batch_axis() == 0 ? num_steps_ : 1),
         step_stride_(view.batch_axis() == 0 ? 1 : batch_size),
+        copy_(ChooseCopy(column_.row_bytes())),
         output_(static_cast<uint8_t*>(output)) {}
 
   // Takes over what `other` writes, if one walk over the rows gives both.
@@ -67,10 +117,11 @@ class ViewGather {
     return fits;
   }
 
-  // Asks for what Run reads of an item.
-  void Prefetch(const LocatedWindow& item) const;
-  // Writes the items from `begin` on.
-  void Run(const LocatedWindow* items, int64_t begin, int64_t n) const;
+  // Finds what Run reads of a block of n items, and asks for it.
+  void Find(const LocatedWindow* items, int64_t n, RowBlock* found) const;
+  // Writes the items of a block, which are those from `begin` on of the batch.
+  void Run(const LocatedWindow* items, const RowBlock& found, int64_t begin,
+           int64_t n) const;
 
  private:
   static bool IsDouble(const StepStore& store, int64_t column) {
@@ -88,15 +139,18 @@ class ViewGather {
     return from_end ? window.length + view_.start : view_.start;
   }
 
-  void RunRow(const LocatedWindow* items, int64_t n, uint8_t* out) const;
-  template <class Copier>
-  void CopyRow(const LocatedWindow* items, int64_t n, uint8_t* out) const;
+  void FindRow(const LocatedWindow* items, int64_t n, RowBlock* found) const;
+  void FindSum(const LocatedWindow* items, int64_t n, RowBlock* found) const;
+  void RunRow(const LocatedWindow* items, const RowBlock& found, int64_t n,
+              uint8_t* out) const;
   void RunRows(const LocatedWindow* items, int64_t n, uint8_t* out) const;
   void RunStacks(const LocatedWindow* items, int64_t n, uint8_t* out) const;
   void RunMask(const LocatedWindow* items, int64_t n, float* out) const;
-  void RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const;
+  void RunSum(const LocatedWindow* items, const RowBlock& found, int64_t begin,
+              int64_t n) const;
   template <class R, class D>
-  void RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const;
+  void RunSum(const LocatedWindow* items, const RowBlock& found, int64_t begin,
+              int64_t n) const;
   void CopyRun(const LocatedWindow& item, int64_t start, int64_t count, int64_t stride,
                uint8_t* out) const;
   void CopyStack(const LocatedWindow& item, int64_t i, uint8_t* out) const;
@@ -109,25 +163,52 @@ class ViewGather {
   int64_t num_steps_;    // T, or 1
   int64_t item_stride_;  // elements from an item to the next, at one step
   int64_t step_stride_;  // elements from a step to the next, of one item
+  CopyFunction copy_;
   uint8_t* output_;
   uint8_t* discount_output_ = nullptr;  // of an adopted view
 };
 
-void ViewGather::Prefetch(const LocatedWindow& item) const {
-  const int64_t last = item.window.length - int64_t{1};
+void ViewGather::Find(const LocatedWindow* items, int64_t n, RowBlock* found) const {
   if (view_.kind == View::Kind::kMask) return;
-  if (IsSum()) {
-    const int64_t first = std::min<int64_t>(1, last);
-    column_.Prefetch(item, first, std::max<int64_t>(last, 1));
-    discount_.Prefetch(item, first, std::max<int64_t>(last, 1));
-    return;
+  if (IsSum()) return FindSum(items, n, found);
+  if (view_.kind == View::Kind::kRow && view_.stack == 0) {
+    return FindRow(items, n, found);
   }
-  const int64_t start = std::clamp<int64_t>(Start(item.window), 0, last);
-  column_.Prefetch(item, start, num_steps_);
+  for (int64_t b = 0; b < n; ++b) {
+    const int64_t last = items[b].window.length - int64_t{1};
+    const int64_t start = std::clamp<int64_t>(Start(items[b].window), 0, last);
+    column_.Prefetch(items[b], start, num_steps_);
+  }
 }
 
-void ViewGather::Run(const LocatedWindow* items, int64_t begin, int64_t n) const {
-  if (IsSum()) return RunSum(items, begin, n);
+void ViewGather::FindRow(const LocatedWindow* items, int64_t n, RowBlock* found) const {
+  const int64_t from_end = view_.start < 0 ? -1 : 0;  // all bits set, or none
+  int64_t num_missing = 0;
+  for (int64_t b = 0; b < n; ++b) {
+    const int64_t length = items[b].window.length;
+    const int64_t i = view_.start + (length & from_end);
+    const bool present = i >= 0 && i < length;
+    found->rows[b] = present ? column_.NearRow(items[b], i) : nullptr;
+    num_missing += found->rows[b] == nullptr;
+  }
+  found->num_missing = num_missing;
+}
+
+void ViewGather::FindSum(const LocatedWindow* items, int64_t n, RowBlock* found) const {
+  int64_t num_missing = 0;
+  for (int64_t b = 0; b < n; ++b) {
+    const int64_t count = items[b].window.length - int64_t{1};
+    found->rows[b] = column_.NearRows(items[b], 1, count);
+    found->discounts[b] = discount_.NearRows(items[b], 1, count);
+    num_missing += found->rows[b] == nullptr;
+    num_missing += found->discounts[b] == nullptr;
+  }
+  found->num_missing = num_missing;
+}
+
+void ViewGather::Run(const LocatedWindow* items, const RowBlock& found, int64_t begin,
+                     int64_t n) const {
+  if (IsSum()) return RunSum(items, found, begin, n);
   const int64_t at = begin * item_stride_;
   if (view_.kind == View::Kind::kMask) {
     return RunMask(items, n, reinterpret_cast<float*>(output_) + at);
@@ -135,29 +216,20 @@ void ViewGather::Run(const LocatedWindow* items, int64_t begin, int64_t n) const
   const int64_t bytes = std::max<int64_t>(view_.stack, 1) * column_.row_bytes();
   uint8_t* const out = output_ + at * bytes;
   if (view_.stack > 0) return RunStacks(items, n, out);
-  if (view_.kind == View::Kind::kRow) return RunRow(items, n, out);
+  if (view_.kind == View::Kind::kRow) return RunRow(items, found, n, out);
   RunRows(items, n, out);
 }
 
-void ViewGather::RunRow(const LocatedWindow* items, int64_t n, uint8_t* out) const {
+void ViewGather::RunRow(const LocatedWindow* items, const RowBlock& found, int64_t n,
+                        uint8_t* out) const {
   const int64_t bytes = column_.row_bytes();
-  if (bytes == 4) return CopyRow<FixedCopy<4>>(items, n, out);
-  if (bytes == 8) return CopyRow<FixedCopy<8>>(items, n, out);
-  if (bytes == 1) return CopyRow<FixedCopy<1>>(items, n, out);
-  const bool is_small = bytes >= kChunk && bytes <= kInlineBytes;
-  if (is_small) return CopyRow<SmallCopy>(items, n, out);
-  CopyRow<AnyCopy>(items, n, out);
-}
-
-template <class Copier>
-void ViewGather::CopyRow(const LocatedWindow* items, int64_t n, uint8_t* out) const {
-  const int64_t bytes = column_.row_bytes();
-  for (int64_t b = 0; b < n; ++b, out += bytes) {
+  if (found.num_missing == 0) return copy_(found.rows, n, bytes, out);
+  for (int64_t b = 0; b < n; ++b) {
     const int64_t i = Start(items[b].window);
     if (i >= 0 && i < items[b].window.length) {
-      Copier::Copy(out, column_.Row(items[b], i), bytes);
+      std::memcpy(out + b * bytes, column_.Row(items[b], i), Size(bytes));
     } else {
-      std::memset(out, 0, Size(bytes));
+      std::memset(out + b * bytes, 0, Size(bytes));
     }
   }
 }
@@ -223,24 +295,26 @@ void ViewGather::RunMask(const LocatedWindow* items, int64_t n, float* out) cons
 }
 
 template <class R, class D>
-void ViewGather::RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const {
+void ViewGather::RunSum(const LocatedWindow* items, const RowBlock& found,
+                        int64_t begin, int64_t n) const {
   const int64_t at = begin * column_.row_bytes();
   const NStepSum<R, D> sum(column_, discount_, view_.gamma);
   if (view_.kind == View::Kind::kDiscount) {
-    return sum.Run(items, n, nullptr, reinterpret_cast<D*>(output_ + at));
+    return sum.Run(items, found.rows, found.discounts, n, nullptr, reinterpret_cast<D*>(output_ + at));
   }
   uint8_t* const factors =
       discount_output_ == nullptr ? nullptr : discount_output_ + at;
-  sum.Run(items, n, reinterpret_cast<R*>(output_ + at), reinterpret_cast<D*>(factors));
+  sum.Run(items, found.rows, found.discounts, n, reinterpret_cast<R*>(output_ + at), reinterpret_cast<D*>(factors));
 }
 
-void ViewGather::RunSum(const LocatedWindow* items, int64_t begin, int64_t n) const {
+void ViewGather::RunSum(const LocatedWindow* items, const RowBlock& found,
+                        int64_t begin, int64_t n) const {
   const bool double_r =
       view_.kind == View::Kind::kDiscount ? double_discount_ : double_column_;
-  if (double_r && double_discount_) return RunSum<double, double>(items, begin, n);
-  if (double_r) return RunSum<double, float>(items, begin, n);
-  if (double_discount_) return RunSum<float, double>(items, begin, n);
-  RunSum<float, float>(items, begin, n);
+  if (double_r && double_discount_) return RunSum<double, double>(items, found, begin, n);
+  if (double_r) return RunSum<double, float>(items, found, begin, n);
+  if (double_discount_) return RunSum<float, double>(items, found, begin, n);
+  RunSum<float, float>(items, found, begin, n);
 }
 
 // The views, those that another adopted left out.
@@ -268,22 +342,30 @@ void Gather(const StepStore& store, const std::vector<View>& views,
             const Window* windows, int64_t n, void* const* outputs) {
   if (views.empty()) return;
   const std::vector<ViewGather> gathers = Prepare(store, views, n, outputs);
-  std::vector<LocatedWindow> items(Size(n));
-  for (int64_t b = 0; b < n; ++b) {
-    items[Size(b)] = {windows[b], store.SegmentData(windows[b].segment)};
-  }
-  const auto prefetch = [&](int64_t begin) {
-    for (const ViewGather& gather : gathers) {
-      for (int64_t b = begin; b < std::min(begin + kBlock, n); ++b) {
-        gather.Prefetch(items[Size(b)]);
-      }
-    }
+  struct Block {
+    LocatedWindow items[kBlock];
+    std::unique_ptr<RowBlock[]> found;  // by view
   };
-  prefetch(0);
+  Block blocks[2];  // the one at hand and the next
+  for (Block& block : blocks) block.found.reset(new RowBlock[gathers.size()]);
+  const auto find = [&](int64_t begin) {
+    Block& block = blocks[begin / kBlock % 2];
+    const int64_t count = std::min(kBlock, n - begin);
+    for (int64_t b = 0; b < count; ++b) {
+      const Window& window = windows[begin + b];
+      block.items[b] = {window, store.SegmentData(window.segment)};
+    }
+    RowBlock* found = block.found.get();
+    for (const ViewGather& gather : gathers) gather.Find(block.items, count, found++);
+  };
+  find(0);
   for (int64_t begin = 0; begin < n; begin += kBlock) {
-    prefetch(begin + kBlock);
+    if (begin + kBlock < n) find(begin + kBlock);
+    const Block& block = blocks[begin / kBlock % 2];
+    const int64_t count = std::min(kBlock, n - begin);
+    const RowBlock* found = block.found.get();
     for (const ViewGather& gather : gathers) {
-      gather.Run(&items[Size(begin)], begin, std::min(kBlock, n - begin));
+      gather.Run(block.items, *found++, begin, count);
     }
   }
 }

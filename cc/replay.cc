@@ -21,6 +21,16 @@ Status CheckNames(const std::vector<TableOptions>& tables) {
   return OkStatus();
 }
 
+// The columns of which a view reads many rows of an item, one after another.
+std::vector<int64_t> ReadInSuccession(const View& view, const Pattern& pattern) {
+  constexpr int64_t kFewRows = 6;  // those of n-step transitions with the usual n
+  const bool is_sum =
+      view.kind == View::Kind::kReturn || view.kind == View::Kind::kDiscount;
+  if (is_sum && pattern.max_rows() > kFewRows) return {view.column, view.discount};
+  if (view.kind == View::Kind::kRows || view.stack > 0) return {view.column};
+  return {};
+}
+
 }  // namespace
 
 StepStore::Options StoreOptions(const ReplayOptions& options) {
@@ -30,10 +40,15 @@ StepStore::Options StoreOptions(const ReplayOptions& options) {
   store.max_bytes = options.max_bytes;
   store.directory = options.storage_directory;
   store.history_rows = std::max<int64_t>(options.history, 1);
+  store.read_singly.assign(options.columns.size(), true);
   for (const TableOptions& table : options.tables) {
     store.history_rows = std::max(store.history_rows, table.pattern.max_rows());
     for (const View& view : table.views) {
       store.stack_rows = std::max(store.stack_rows, view.stack - 1);
+      for (const int64_t column : ReadInSuccession(view, table.pattern)) {
+        const auto c = static_cast<size_t>(column);
+        if (c < store.read_singly.size()) store.read_singly[c] = false;
+      }
     }
   }
   return store;

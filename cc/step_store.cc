@@ -85,7 +85,7 @@ StepStore::StepStore(std::vector<Column> columns, const Options& options,
     : columns_(std::move(columns)),
       options_(options),
       segment_rows_(segment_rows),
-      layout_(columns_, segment_rows),
+      layout_(columns_, segment_rows, options.read_singly),
       memory_(layout_.bytes, layout_.packs(), std::move(file)),
       streams_(Index(options.num_streams)),
       pins_windows_(layout_.packs() || options.max_bytes > 0) {}
@@ -214,7 +214,7 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
     const int64_t row = stream.rows_in_last++;
     for (size_t c = 0; c < columns_.size(); ++c) {
       const int64_t bytes = layout_.row_bytes[c];
-      CopyRow(data + layout_.offsets[c] + row * bytes,
+      CopyRow(data + layout_.offsets[c] + row * layout_.strides[c],
               static_cast<const uint8_t*>(columns[c]) + i * bytes, bytes);
     }
     if (rows[i].first) stream.next_step = 0;

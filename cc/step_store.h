@@ -74,6 +74,7 @@ class StepStore {
     int64_t segment_rows = 0;  // a power of two; 0 chooses by the size of a row
     int64_t max_bytes = 0;     // of all segments, in use or free; 0: no bound
     std::string directory;     // where to keep them in a file; empty: in RAM
+    std::vector<bool> read_singly;  // by column: see SegmentLayout
   };
 
   static StatusOr<std::unique_ptr<StepStore>> Create(std::vector<Column> columns,
@@ -174,9 +175,13 @@ class StepStore {
   // Whether a window's rows, and those before it for stacking, are all in segments
   // that were loaded.
   bool Contains(const Window& window, const std::vector<SegmentRows>& segments) const;
-  // A raw segment's rows of one column; of the one after the last: their steps.
-  uint8_t* ColumnRows(int32_t segment, int64_t column);
-  int64_t ColumnRowBytes(int64_t column) const;
+  // Where a raw segment's rows of one column are; of the one after the last: their steps.
+  struct ColumnRows {
+    uint8_t* first = nullptr;
+    int64_t row_bytes = 0;
+    int64_t stride = 0;
+  };
+  ColumnRows RowsOf(int32_t segment, int64_t column);
 
   // Moves (segment, offset) `delta` rows along its stream.
   // REQUIRES: the rows between are referenced.
@@ -189,7 +194,6 @@ class StepStore {
     }
   }
   const uint8_t* SegmentData(int32_t segment) const { return header(segment).data; }
-  int64_t column_offset(int64_t column) const { return layout_.offsets[Index(column)]; }
   uint32_t EpisodeStep(int32_t segment, int32_t offset) const;
 
   // `item_refs[s]` is how many items hold segment s (missing ones: none).

@@ -77,16 +77,14 @@ Status Contradiction() {
 
 }  // namespace
 
-uint8_t* StepStore::ColumnRows(int32_t segment, int64_t column) {
-  const bool is_steps = column == static_cast<int64_t>(columns_.size());
-  return header(segment).data +
-         (is_steps ? layout_.steps_offset : layout_.offsets[Index(column)]);
-}
-
-int64_t StepStore::ColumnRowBytes(int64_t column) const {
-  const bool is_steps = column == static_cast<int64_t>(columns_.size());
-  return is_steps ? static_cast<int64_t>(sizeof(uint32_t))
-                  : layout_.row_bytes[Index(column)];
+StepStore::ColumnRows StepStore::RowsOf(int32_t segment, int64_t column) {
+  uint8_t* const data = header(segment).data;
+  if (column == static_cast<int64_t>(columns_.size())) {
+    const auto bytes = static_cast<int64_t>(sizeof(uint32_t));
+    return {data + layout_.steps_offset, bytes, bytes};
+  }
+  const size_t c = Index(column);
+  return {data + layout_.offsets[c], layout_.row_bytes[c], layout_.strides[c]};
 }
 
 StoreSnapshot StepStore::Save(Writer* out) {

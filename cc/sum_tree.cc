@@ -63,7 +63,7 @@ inline int64_t Descend(const double* line, double* target) {
   return child;
 }
 
-void Prefetch(const double* line) { __builtin_prefetch(line); }
+TFA_PREFETCHES void Prefetch(const double* line) { __builtin_prefetch(line); }
 
 // Moves n targets from their nodes of one level to children, and asks for the lines
 // of those in the level below, if there is one.

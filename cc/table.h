@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cc/cpu.h"
 #include "cc/memory.h"
 #include "cc/random.h"
 #include "cc/rate_limiter.h"
@@ -136,7 +137,7 @@ class Table {
   Item& item(int64_t slot) { return items_[static_cast<size_t>(slot)]; }
   const Item& item(int64_t slot) const { return items_[static_cast<size_t>(slot)]; }
   // An item may lie on two lines.
-  void PrefetchItem(int64_t slot) const {
+  TFA_PREFETCHES void PrefetchItem(int64_t slot) const {
     __builtin_prefetch(&item(slot), 1);
     __builtin_prefetch(&item(slot) + 1, 1);
   }

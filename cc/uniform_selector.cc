@@ -21,9 +21,10 @@ class UniformSelector : public Selector {
               double* probabilities) override {
     const int64_t live = size();
     for (int64_t i = 0; i < n; ++i) {
-      const uint64_t rank = random->Below(static_cast<uint64_t>(live));
-      slots[i] = slots_.At(static_cast<int64_t>(rank));
+      slots[i] = static_cast<int64_t>(random->Below(static_cast<uint64_t>(live)));
+      slots_.Prefetch(slots[i]);
     }
+    for (int64_t i = 0; i < n; ++i) slots[i] = slots_.At(slots[i]);
     std::fill_n(probabilities, n, 1.0 / static_cast<double>(live));
   }
 

@@ -206,25 +206,21 @@ py::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows,
   return Wrap(spec, rows, *data, Hold(std::move(buffer)));
 }
 
-py::tuple NewArrays(BufferPool* pool, const std::vector<ArraySpec>& specs, int64_t rows,
-                    std::vector<void*>* data) {
-  const auto padded = [rows](const ArraySpec& spec) {
-    const int64_t bytes = rows * spec.column().row_bytes();
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  };
-  int64_t bytes = 0;
-  for (const ArraySpec& spec : specs) bytes += padded(spec);
+SharedBuffer::SharedBuffer(BufferPool* pool, int64_t bytes) {
   std::unique_ptr<Buffer> buffer = Acquire(pool, bytes);
-  auto* next = static_cast<uint8_t*>(buffer->data());
-  const py::capsule owner = Hold(std::move(buffer));
-  py::tuple arrays(specs.size());
-  data->clear();
-  for (size_t i = 0; i < specs.size(); ++i) {
-    arrays[i] = Wrap(specs[i], rows, next, owner);
-    data->push_back(next);
-    next += padded(specs[i]);
-  }
-  return arrays;
+  next_ = static_cast<uint8_t*>(buffer->data());
+  owner_ = Hold(std::move(buffer));
+}
+
+int64_t SharedBuffer::Bytes(const ArraySpec& spec, int64_t rows) {
+  const int64_t bytes = rows * spec.column().row_bytes();
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+py::object SharedBuffer::NewArray(const ArraySpec& spec, int64_t rows, void** data) {
+  *data = next_;
+  next_ += Bytes(spec, rows);
+  return Wrap(spec, rows, *data, owner_);
 }
 
 void* OutputPointer(const ArraySpec& spec, py::handle array, int64_t rows) {

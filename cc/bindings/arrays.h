@@ -71,9 +71,22 @@ class RowPointers {
 pybind11::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows,
                           void** data);
 
-// Several arrays in one buffer, which goes back once all are gone.
-pybind11::tuple NewArrays(BufferPool* pool, const std::vector<ArraySpec>& specs,
-                          int64_t rows, std::vector<void*>* data);
+// Several arrays in one such buffer, which goes back once all are gone: less work than
+// a buffer for each.
+class SharedBuffer {
+ public:
+  SharedBuffer(BufferPool* pool, int64_t bytes);
+
+  // What an array of `rows` rows takes of the buffer.
+  static int64_t Bytes(const ArraySpec& spec, int64_t rows);
+
+  // A new array behind those before it. REQUIRES: room for it.
+  pybind11::object NewArray(const ArraySpec& spec, int64_t rows, void** data);
+
+ private:
+  uint8_t* next_;
+  pybind11::object owner_;
+};
 
 // Memory of a caller's array to write into. ValueError unless it is writable,
 // C-contiguous and fits.

@@ -166,11 +166,24 @@ int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
 py::tuple ReplayBinding::NewSample(size_t table, int64_t batch_size,
                                    std::vector<void*>* info, std::vector<void*>* data) {
   const std::vector<ArraySpec>& specs = outputs_[table];
-  py::tuple info_arrays = NewArrays(pool_.get(), info_, batch_size, info);
-  py::list data_arrays(specs.size());
+  const bool share = batch_size * sample_bytes_[table] <= kSmallSample;
+  int64_t bytes = 0;
+  for (const ArraySpec& spec : info_) bytes += SharedBuffer::Bytes(spec, batch_size);
+  for (const ArraySpec& spec : specs) {
+    if (share) bytes += SharedBuffer::Bytes(spec, batch_size);
+  }
+  SharedBuffer shared(pool_.get(), bytes);
+  py::tuple info_arrays(info_.size());
+  info->resize(info_.size());
+  for (size_t i = 0; i < info_.size(); ++i) {
+    info_arrays[i] = shared.NewArray(info_[i], batch_size, &(*info)[i]);
+  }
+  py::tuple data_arrays(specs.size());
   data->resize(specs.size());
   for (size_t v = 0; v < specs.size(); ++v) {
-    data_arrays[v] = NewArray(pool_.get(), specs[v], batch_size, &(*data)[v]);
+    void** const to = &(*data)[v];
+    data_arrays[v] = share ? shared.NewArray(specs[v], batch_size, to)
+                           : NewArray(pool_.get(), specs[v], batch_size, to);
   }
   return py::make_tuple(std::move(info_arrays), std::move(data_arrays));
 }

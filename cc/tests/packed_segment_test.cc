@@ -101,29 +101,5 @@ TEST_F(PackedSegmentTest, WhatDoesNotShrinkByAnEighthIsNotPacked) {
   EXPECT_FALSE(Pack(layout, RawSegment(layout, 2, &random).data(), &scratch).empty());
 }
 
-TEST(SegmentLayoutTest, ABlockHoldsAboutThirtyTwoKibibytes) {
-  const SegmentLayout frames({Packed(84 * 84), Plain(4)}, 32);
-  EXPECT_EQ(frames.block_rows[0], 4);
-  EXPECT_EQ(frames.block_rows[1], 0);
-  EXPECT_EQ(frames.num_blocks, 8);
-  EXPECT_EQ(SegmentLayout({Packed(1 << 20)}, 16).block_rows[0], 1);
-  EXPECT_EQ(SegmentLayout({Packed(4)}, 1024).block_rows[0], 1024);
-}
-
-TEST(SegmentLayoutTest, ColumnsDoNotOverlapAndBeginOnALine) {
-  const std::vector<Column> columns = {Packed(100), Plain(7), Packed(3), Plain(64)};
-  const SegmentLayout layout(columns, kRows);
-  std::vector<int64_t> starts = layout.offsets;
-  starts.push_back(layout.steps_offset);
-  starts.push_back(layout.mark_offset);
-  for (const int64_t start : starts) EXPECT_EQ(start % 64, 0);
-  EXPECT_LT(layout.offsets[1], layout.offsets[3]);
-  EXPECT_LE(layout.offsets[3] + 64 * kRows, layout.steps_offset);
-  EXPECT_LE(layout.steps_offset + 4 * kRows, layout.mark_offset);
-  EXPECT_LE(layout.mark_offset + 8, layout.offsets[0]);
-  EXPECT_LE(layout.offsets[0] + 100 * kRows, layout.offsets[2]);
-  EXPECT_LE(layout.offsets[2] + 3 * kRows, layout.bytes);
-}
-
 }  // namespace
 }  // namespace tfa

@@ -43,9 +43,9 @@ int64_t IdAt(const StepStore& store, const Window& window, int64_t i) {
   int32_t offset = window.offset;
   store.Advance(&segment, &offset, i);
   int64_t id = 0;
-  std::memcpy(&id, store.SegmentData(segment) + store.column_offset(0) + offset * 8, 8);
+  std::memcpy(&id, store.SegmentData(segment) + store.layout().offsets[0] + offset * 8, 8);
   const uint8_t* const bytes =
-      store.SegmentData(segment) + store.column_offset(1) + offset * 3;
+      store.SegmentData(segment) + store.layout().offsets[1] + offset * 3;
   EXPECT_EQ(bytes[0], static_cast<uint8_t>(id % 251));
   EXPECT_EQ(bytes[2], static_cast<uint8_t>(id % 251));
   return id;
@@ -55,8 +55,8 @@ TEST(StepStoreTest, ColumnsOfASegmentAreAligned) {
   const auto store = MakeStore(SmallSegments(1));
   AppendRow(store.get(), {0, true, false}, 1);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(store->SegmentData(0)) % 64, 0U);
-  EXPECT_EQ(store->column_offset(0) % 64, 0);
-  EXPECT_EQ(store->column_offset(1) % 64, 0);
+  EXPECT_EQ(store->layout().offsets[0] % 64, 0);
+  EXPECT_EQ(store->layout().offsets[1] % 64, 0);
 }
 
 TEST(StepStoreTest, ASegmentHoldsAboutAQuarterOfAMebibyteOfRows) {

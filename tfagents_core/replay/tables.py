@@ -131,6 +131,10 @@ class Sample(NamedTuple):
     data: Any
 
 
+_make_info = columns.make_tuple(SampleInfo)
+_make_sample = columns.make_tuple(Sample)
+
+
 @dataclasses.dataclass(frozen=True)
 class TableStats:
     """Counts of a table since it was made or reset.
@@ -239,7 +243,7 @@ class TableHandle:
         info, data = self._core.sample(
             self._index, batch_size, beta, by_table, timeout, None
         )
-        return Sample(SampleInfo(*info), self._unflatten(data))
+        return _make_sample((_make_info(info), self._unflatten(data)))
 
     def update_priorities(self, keys: npt.ArrayLike, priorities: npt.ArrayLike) -> int:
         """Sets priorities by key; of equal keys the last counts.
