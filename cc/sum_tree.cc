@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "cc/cpu.h"
 
 #ifdef TFA_HAVE_AVX512
 #include <immintrin.h>
+// GCC's own intrinsics pass a vector whose every element is masked out as it is.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
 namespace tfa {
@@ -27,6 +30,13 @@ constexpr size_t kSparse = 16;
 double SumLine(const double* line) {
   return ((line[0] + line[1]) + (line[2] + line[3])) +
          ((line[4] + line[5]) + (line[6] + line[7]));
+}
+
+// By the bits: a comparison of floats would also ask for NaN.
+bool IsZero(const double* weight) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, weight, sizeof(bits));
+  return bits == 0;
 }
 
 // The last child that has a weight. A node with a weight has such a child.
@@ -58,7 +68,7 @@ inline int64_t Descend(const double* line, double* target) {
   starts[7] = starts[4] + (pair_45 + line[6]);
   int64_t child = 0;
   for (int k = 1; k < 8; ++k) child += *target >= starts[k];
-  if (__builtin_expect(line[child] == 0, 0)) child = LastPositive(line);
+  if (__builtin_expect(IsZero(line + child), 0)) child = LastPositive(line);
   *target -= starts[child];
   return child;
 }
@@ -82,19 +92,21 @@ void DescendAll(const double* lines, const double* below, int64_t n, int64_t* no
 TFA_AVX512 void DescendAllAvx512(const double* lines, const double* below, int64_t n,
                                  int64_t* nodes, double* targets) {
   const __m512i fourth = _mm512_set1_epi64(3);
+  // The ends of a line's children from 8 on: each starts where the one before ends. To
+  // pass them through memory takes less than to move one across a register.
+  alignas(64) double around[16] = {0.0};
   for (int64_t i = 0; i < n; ++i) {
     const double* const line = lines + 8 * nodes[i];
     __m512d ends = _mm512_load_pd(line);
     ends = _mm512_mask_add_pd(ends, 0xAA, ends, _mm512_movedup_pd(ends));
     ends = _mm512_mask_add_pd(ends, 0xCC, ends, _mm512_permutex_pd(ends, 0x55));
     ends = _mm512_mask_add_pd(ends, 0xF0, ends, _mm512_permutexvar_pd(fourth, ends));
+    _mm512_store_pd(around + 8, ends);
     const __m512d target = _mm512_set1_pd(targets[i]);
-    const auto passed = _mm512_cmp_pd_mask(target, ends, _CMP_GE_OQ) & 0x7FU;
+    const auto passed = _mm512_mask_cmp_pd_mask(0x7F, target, ends, _CMP_GE_OQ);
     int64_t child = __builtin_popcount(passed);
-    if (__builtin_expect(line[child] == 0, 0)) child = LastPositive(line);
-    // The end of the child before; nothing, so 0, for the first.
-    const auto before = static_cast<__mmask8>((1U << child) >> 1);
-    targets[i] -= _mm512_cvtsd_f64(_mm512_maskz_compress_pd(before, ends));
+    if (__builtin_expect(IsZero(line + child), 0)) child = LastPositive(line);
+    targets[i] -= around[7 + child];
     nodes[i] = 8 * nodes[i] + child;
     if (below != nullptr) Prefetch(below + 8 * nodes[i]);
   }
