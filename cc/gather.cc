@@ -19,6 +19,12 @@ namespace {
 // enough for what came to stay in the first-level cache until it is copied.
 constexpr int64_t kBlock = 32;
 
+// A batch of so many bytes is worth waking other threads, which each take a few parts of
+// it: one core does not use all that memory can give.
+constexpr int64_t kSharedBytes = int64_t{4} << 20;
+constexpr int64_t kParts = 8;
+constexpr auto kMaskBytes = static_cast<int64_t>(sizeof(float));
+
 size_t Size(int64_t n) { return static_cast<size_t>(n); }
 
 // Where rows of a block's items begin; null where one is not in the item's first
@@ -115,6 +121,12 @@ class ViewGather {
         column_.row_bytes() == discount_.row_bytes();
     if (fits) discount_output_ = other.output_;
     return fits;
+  }
+
+  // That an item takes in the output.
+  int64_t item_bytes() const {
+    if (view_.kind == View::Kind::kMask) return num_steps_ * kMaskBytes;
+    return num_steps_ * std::max<int64_t>(view_.stack, 1) * column_.row_bytes();
   }
 
   // Finds what Run reads of a block of n items, and asks for it.
@@ -336,38 +348,57 @@ std::vector<ViewGather> Prepare(const StepStore& store, const std::vector<View>&
   return kept;
 }
 
-}  // namespace
-
-void Gather(const StepStore& store, const std::vector<View>& views,
-            const Window* windows, int64_t n, void* const* outputs) {
-  if (views.empty()) return;
-  const std::vector<ViewGather> gathers = Prepare(store, views, n, outputs);
+// Items [begin, end) of the batch.
+void GatherItems(const StepStore& store, const std::vector<ViewGather>& gathers,
+                 const Window* windows, int64_t begin, int64_t end) {
   struct Block {
     LocatedWindow items[kBlock];
     std::unique_ptr<RowBlock[]> found;  // by view
+    int64_t begin = 0;
+    int64_t n = 0;
   };
-  Block blocks[2];  // the one at hand and the next
+  Block blocks[2];
+  Block* next = &blocks[0];
+  Block* at_hand = &blocks[1];
   for (Block& block : blocks) block.found.reset(new RowBlock[gathers.size()]);
-  const auto find = [&](int64_t begin) {
-    Block& block = blocks[begin / kBlock % 2];
-    const int64_t count = std::min(kBlock, n - begin);
-    for (int64_t b = 0; b < count; ++b) {
-      const Window& window = windows[begin + b];
-      block.items[b] = {window, store.SegmentData(window.segment)};
+  const auto find = [&](int64_t from) {
+    next->begin = from;
+    next->n = std::clamp<int64_t>(end - from, 0, kBlock);
+    for (int64_t b = 0; b < next->n; ++b) {
+      const Window& window = windows[from + b];
+      next->items[b] = {window, store.SegmentData(window.segment)};
     }
-    RowBlock* found = block.found.get();
-    for (const ViewGather& gather : gathers) gather.Find(block.items, count, found++);
-  };
-  find(0);
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    if (begin + kBlock < n) find(begin + kBlock);
-    const Block& block = blocks[begin / kBlock % 2];
-    const int64_t count = std::min(kBlock, n - begin);
-    const RowBlock* found = block.found.get();
+    RowBlock* found = next->found.get();
     for (const ViewGather& gather : gathers) {
-      gather.Run(block.items, *found++, begin, count);
+      gather.Find(next->items, next->n, found++);
+    }
+  };
+  find(begin);
+  while (next->n > 0) {
+    std::swap(next, at_hand);
+    find(at_hand->begin + at_hand->n);
+    const RowBlock* found = at_hand->found.get();
+    for (const ViewGather& gather : gathers) {
+      gather.Run(at_hand->items, *found++, at_hand->begin, at_hand->n);
     }
   }
+}
+
+}  // namespace
+
+void Gather(const StepStore& store, const std::vector<View>& views,
+            const Window* windows, int64_t n, void* const* outputs, Workers* workers) {
+  if (views.empty()) return;
+  const std::vector<ViewGather> gathers = Prepare(store, views, n, outputs);
+  int64_t bytes = 0;
+  for (const ViewGather& gather : gathers) bytes += n * gather.item_bytes();
+  if (bytes < kSharedBytes) return GatherItems(store, gathers, windows, 0, n);
+  const int64_t num_parts = std::min(n, kParts * workers->num_threads());
+  workers->Run(num_parts, [&](int64_t part) {
+    // What is unpacked is for one thread.
+    const std::vector<ViewGather> own = Prepare(store, views, n, outputs);
+    GatherItems(store, own, windows, n * part / num_parts, n * (part + 1) / num_parts);
+  });
 }
 
 }  // namespace tfa

@@ -7,6 +7,7 @@
 
 #include "cc/step_store.h"
 #include "cc/view.h"
+#include "cc/workers.h"
 
 namespace tfa {
 
@@ -15,10 +16,11 @@ namespace tfa {
 // Goes by blocks of items, and asks for the rows that all views need of a block while
 // it copies those of the block before: so the misses of many items overlap.
 // Reads rows only, which never change while pinned: no lock is needed.
-// O(bytes written); for kReturn and kDiscount O(rows of the items).
+// Much is shared with `workers`. O(bytes written); for kReturn and kDiscount O(rows of
+// the items).
 // REQUIRES: each view is valid for the store's columns; the windows are pinned.
 void Gather(const StepStore& store, const std::vector<View>& views,
-            const Window* windows, int64_t n, void* const* outputs);
+            const Window* windows, int64_t n, void* const* outputs, Workers* workers);
 
 }  // namespace tfa
 

@@ -269,7 +269,7 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
   NotifyAll();
   lock.unlock();
 
-  Gather(*store, table_options(table).views, windows.data(), n, outputs);
+  Gather(*store, table_options(table).views, windows.data(), n, outputs, &workers_);
   lock.lock();
   store->EndGather(gather, windows.data(), n);
   NotifyAll();

@@ -20,6 +20,7 @@
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/table.h"
+#include "cc/workers.h"
 
 namespace tfa {
 
@@ -153,7 +154,10 @@ class Replay {
   Status Await(const std::string& reason, Lock* lock, Deadline deadline);
   void NotifyAll();
 
+  static constexpr int64_t kMaxWorkers = 3;
+
   const ReplayOptions options_;
+  Workers workers_{kMaxWorkers};  // share what is much to gather
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   int64_t num_waiting_ = 0;

@@ -54,7 +54,7 @@ class ViewTest : public testing::Test {
     std::vector<T> values(items.size() * static_cast<size_t>(output.num_elements()));
     void* const outputs[] = {values.data()};
     Gather(*store_, {view}, windows.data(), static_cast<int64_t>(items.size()),
-           outputs);
+           outputs, &workers_);
     return values;
   }
 
@@ -68,6 +68,7 @@ class ViewTest : public testing::Test {
   }
 
   std::unique_ptr<StepStore> store_;
+  Workers workers_{1};
 };
 
 TEST_F(ViewTest, ARowIsCountedFromTheStartOrTheEnd) {

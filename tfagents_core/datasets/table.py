@@ -25,7 +25,7 @@ def from_table(
     Args:
         table: where to sample.
         batch_size: items a batch, B.
-        prefetch: batches drawn ahead on another thread.
+        prefetch: batches drawn ahead, on a thread of the dataset's own.
         timeout_s: longest wait for a batch, in seconds; None waits for ever.
 
     Returns:
@@ -56,10 +56,15 @@ def from_table(
         batch: replay.Sample = tree.unflatten_as(structure, tensors)
         return batch
 
-    dataset = tf.data.Dataset.range(np.iinfo(np.int64).max).map(sample)
-    if prefetch:
-        dataset = dataset.prefetch(prefetch)
+    dataset = tf.data.Dataset.range(np.iinfo(np.int64).max)
     options = tf.data.Options()
+    if prefetch:
+        # Calls that are begun ahead, one after another on the pipeline's own thread: one
+        # of TensorFlow's, which waits for items, might be the one that is to make them.
+        dataset = dataset.map(sample, num_parallel_calls=prefetch, deterministic=True)
+        options.threading.private_threadpool_size = 1
+    else:
+        dataset = dataset.map(sample)
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     return dataset.with_options(options)
