@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cc/bindings/errors.h"
+#include "cc/bindings/exit.h"
 #include "cc/bindings/replay_binding.h"
 #include "cc/file.h"
 
@@ -27,7 +28,7 @@ std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
   const std::function<void()> callback =
       when_copied.is_none() ? std::function<void()>() : call;
   return ValueOrThrow([&] {
-    const py::gil_scoped_release release;
+    const WithoutGil without_gil;
     return self.replay().Save(directory, callback);
   }());
 }
@@ -35,14 +36,14 @@ std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
 void Restore(ReplayBinding& self, const std::string& directory,
              const std::vector<FileSum>& files) {
   ThrowIfError([&] {
-    const py::gil_scoped_release release;
+    const WithoutGil without_gil;
     return self.replay().Restore(directory, files);
   }());
 }
 
 void Verify(const std::string& directory, const FileSum& expected) {
   ThrowIfError([&] {
-    const py::gil_scoped_release release;
+    const WithoutGil without_gil;
     return VerifyFile(directory, expected);
   }());
 }

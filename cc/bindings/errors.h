@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "cc/bindings/exit.h"
 #include "cc/replay.h"
 #include "cc/status.h"
 
@@ -48,6 +49,7 @@ class WaitReport {
 template <class Attempt>
 Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
   constexpr auto kSlice = std::chrono::milliseconds(100);
+  CheckExit();
   if (try_first) {
     Status status = attempt(kNoWait);
     if (status.code() != StatusCode::kDeadlineExceeded) return status;
@@ -58,10 +60,11 @@ Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
         std::min(deadline, std::chrono::steady_clock::now() + kSlice);
     Status status;
     {
-      const pybind11::gil_scoped_release release;
+      const WithoutGil without_gil;
       status = attempt(slice);
     }
     if (status.code() != StatusCode::kDeadlineExceeded) return status;
+    CheckExit();
     if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
     if (std::chrono::steady_clock::now() >= deadline) return status;
     report.Update(status.message());

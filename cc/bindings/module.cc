@@ -1,6 +1,7 @@
 #include <pybind11/pybind11.h>
 
 #include "cc/bindings/errors.h"
+#include "cc/bindings/exit.h"
 #include "cc/bindings/replay_binding.h"
 
 PYBIND11_MODULE(_core, module) {
@@ -9,4 +10,5 @@ PYBIND11_MODULE(_core, module) {
   tfa::BindOptions(module);
   tfa::BindReplay(module);
   tfa::BindCheckpoints(module);
+  tfa::EndCallsAtExit();
 }

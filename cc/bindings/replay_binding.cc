@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cc/bindings/errors.h"
+#include "cc/bindings/exit.h"
 
 namespace py = pybind11;
 
@@ -78,8 +79,9 @@ void CheckBatchSize(int64_t batch_size) {
 // Calls `f`, which may wait for the replay's mutex, without the GIL if that is long.
 template <class F>
 auto WithoutGilIf(bool is_long, F f) {
+  CheckExit();
   if (!is_long) return f();
-  const py::gil_scoped_release release;
+  const WithoutGil without_gil;
   return f();
 }
 
@@ -271,7 +273,7 @@ py::list ReplayBinding::Outputs(int64_t table) const {
 }
 
 void BindReplay(py::module_& module) {
-  const auto no_gil = py::call_guard<py::gil_scoped_release>();
+  const auto no_gil = py::call_guard<WithoutGil>();
   py::class_<TableStats>(module, "TableStats")
       .def_readonly("size", &TableStats::size)
       .def_readonly("num_inserted", &TableStats::num_inserted)
