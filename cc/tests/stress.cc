@@ -1,7 +1,8 @@
 // Eight threads on one replay, for as many seconds as the first argument says (60):
 // two append, two sample, one updates, one deletes and makes items, one saves and
-// restores, one resets and looks at everything. Meant for the sanitizers. Half of the
-// time one column is compressed, by a ninth thread, within a budget of bytes.
+// restores, one resets, looks at everything and draws so much that the replay's own
+// threads gather too. Meant for the sanitizers. Half of the time one column is
+// compressed, by one more thread, within a budget of bytes.
 //
 // Every row carries its stream and a checksum of its contents, which the samplers
 // verify, so that a row read while or after it is overwritten is noticed.
@@ -28,6 +29,7 @@ namespace {
 
 constexpr int64_t kStreams = 4;
 constexpr int64_t kBatch = 16;
+constexpr int64_t kLargeBatch = 9'000;  // enough for several threads to gather it
 constexpr int64_t kWords = 16;  // of a row; the last is the checksum of the others
 constexpr int64_t kStack = 3;
 
@@ -94,20 +96,35 @@ ReplayOptions Options(bool compressed) {
 }
 
 struct Batch {
+  explicit Batch(int64_t n)
+      : n(n),
+        key(Size(n)),
+        probability(Size(n)),
+        weight(Size(n)),
+        priority(Size(n)),
+        times_sampled(Size(n)),
+        age(Size(n)),
+        rows(Size(n * kWords)),
+        stacks(Size(n * kStack * kWords)) {}
+
+  static size_t Size(int64_t n) { return static_cast<size_t>(n); }
   SampleArrays arrays() {
-    return {key, probability, weight, priority, times_sampled, age};
+    return {key.data(),      probability.data(),   weight.data(),
+            priority.data(), times_sampled.data(), age.data()};
   }
-  int64_t key[kBatch];
-  double probability[kBatch], weight[kBatch], priority[kBatch];
-  int32_t times_sampled[kBatch];
-  int64_t age[kBatch];
-  uint64_t rows[kBatch * kWords];
-  uint64_t stacks[kBatch * kStack * kWords];
+
+  int64_t n;
+  std::vector<int64_t> key;
+  std::vector<double> probability, weight, priority;
+  std::vector<int32_t> times_sampled;
+  std::vector<int64_t> age;
+  std::vector<uint64_t> rows;
+  std::vector<uint64_t> stacks;
 };
 
 Status Draw(Replay* replay, int64_t table, Batch* batch) {
-  void* const outputs[] = {batch->rows, batch->stacks};
-  return replay->Sample(table, kBatch, {0.4}, batch->arrays(), outputs, Soon());
+  void* const outputs[] = {batch->rows.data(), batch->stacks.data()};
+  return replay->Sample(table, batch->n, {0.4}, batch->arrays(), outputs, Soon());
 }
 
 void AppendRows(Replay* replay, Random random, int64_t half) {
@@ -127,15 +144,15 @@ void AppendRows(Replay* replay, Random random, int64_t half) {
   CheckAllowed(replay->Append(flags.data(), mine, columns, nullptr, Soon()));
 }
 
-void SampleRows(Replay* replay, int64_t table) {
-  Batch batch;
+void SampleRows(Replay* replay, int64_t table, int64_t n = kBatch) {
+  Batch batch(n);
   const Status status = Draw(replay, table, &batch);
   CheckAllowed(status);
   if (!status.ok()) return;
-  for (int64_t i = 0; i < kBatch; ++i) {
-    const uint64_t* const row = batch.rows + i * kWords;
+  for (int64_t i = 0; i < n; ++i) {
+    const uint64_t* const row = batch.rows.data() + i * kWords;
     Check(row[kWords - 1] == Checksum(row), "a row is not what was appended");
-    const uint64_t* const stack = batch.stacks + i * kStack * kWords;
+    const uint64_t* const stack = batch.stacks.data() + i * kStack * kWords;
     for (int64_t k = 0; k < kStack; ++k) {
       const uint64_t* const frame = stack + k * kWords;
       Check(frame[kWords - 1] == Checksum(frame), "a frame is not what was appended");
@@ -146,18 +163,18 @@ void SampleRows(Replay* replay, int64_t table) {
 }
 
 void UpdateSome(Replay* replay, Random random) {
-  Batch batch;
+  Batch batch(kBatch);
   if (!Draw(replay, 0, &batch).ok()) return;
   double priorities[kBatch];
   for (double& priority : priorities) priority = random.Uniform01();
-  CheckAllowed(replay->UpdatePriorities(0, batch.key, priorities, kBatch).status());
+  CheckAllowed(replay->UpdatePriorities(0, batch.key.data(), priorities, kBatch).status());
 }
 
 void DeleteAndCreate(Replay* replay, Random random) {
-  Batch batch;
+  Batch batch(kBatch);
   const auto table = static_cast<int64_t>(random.Below(2));
   if (Draw(replay, table, &batch).ok()) {
-    CheckAllowed(replay->Delete(table, batch.key, 2).status());
+    CheckAllowed(replay->Delete(table, batch.key.data(), 2).status());
   }
   const auto stream = static_cast<int32_t>(random.Below(kStreams));
   CheckAllowed(replay->CreateItem(table, stream, 1, 2, 1.0, Soon()).status());
@@ -187,6 +204,7 @@ void LookAround(Replay* replay, bool reset) {
   Check(status.ok(), status.message());
   Check(replay->Stats(0)->size <= 500, "a table is too large");
   Check(replay->WhyNotSample(1, kBatch).ok(), "the replay is closed");
+  SampleRows(replay, 0, kLargeBatch);
   if (reset) CheckAllowed(replay->Reset());
 }
 
