@@ -28,11 +28,11 @@ WORKLOADS = {
     "atari_256": "256 Atari transitions, stacks of 4 frames",
     "tensors_256": "256 transitions by priority, 8 batches in a `tf.function`",
     "atari_tensors_32": "32 Atari transitions, 8 batches in a `tf.function`",
-    "atari_tensors_256": "256 Atari transitions, one batch in a `tf.function`",
+    "atari_tensors_256": "256 Atari transitions, 4 batches in a `tf.function`",
 }
 
 # Batches that one call of a `tf.function` takes, as many SGD steps would.
-NUM_BATCHES = {"tensors_256": 8, "atari_tensors_32": 8, "atari_tensors_256": 1}
+NUM_BATCHES = {"tensors_256": 8, "atari_tensors_32": 8, "atari_tensors_256": 4}
 
 
 @dataclasses.dataclass(frozen=True)
