@@ -23,6 +23,8 @@ constexpr int64_t kBlock = 32;
 // it: one core does not use all that memory can give.
 constexpr int64_t kSharedBytes = int64_t{4} << 20;
 constexpr int64_t kParts = 8;
+// Items so long, unless they are unpacked, come as fast as memory gives them to one.
+constexpr int64_t kStreamedBytes = int64_t{256} << 10;
 constexpr auto kMaskBytes = static_cast<int64_t>(sizeof(float));
 
 size_t Size(int64_t n) { return static_cast<size_t>(n); }
@@ -390,9 +392,12 @@ void Gather(const StepStore& store, const std::vector<View>& views,
             const Window* windows, int64_t n, void* const* outputs, Workers* workers) {
   if (views.empty()) return;
   const std::vector<ViewGather> gathers = Prepare(store, views, n, outputs);
-  int64_t bytes = 0;
-  for (const ViewGather& gather : gathers) bytes += n * gather.item_bytes();
-  if (bytes < kSharedBytes) return GatherItems(store, gathers, windows, 0, n);
+  int64_t bytes = 0;  // of an item
+  for (const ViewGather& gather : gathers) bytes += gather.item_bytes();
+  const bool streams = bytes >= kStreamedBytes && !store.layout().packs();
+  if (streams || n * bytes < kSharedBytes) {
+    return GatherItems(store, gathers, windows, 0, n);
+  }
   const int64_t num_parts = std::min(n, kParts * workers->num_threads());
   workers->Run(num_parts, [&](int64_t part) {
     // What is unpacked is for one thread.
