@@ -5,12 +5,8 @@
 #include <memory>
 
 #include "cc/column_reader.h"
-#include "cc/cpu.h"
 #include "cc/n_step.h"
-
-#ifdef TFA_HAVE_AVX512
-#include <immintrin.h>
-#endif
+#include "cc/row_copy.h"
 
 namespace tfa {
 namespace {
@@ -19,8 +15,8 @@ namespace {
 // enough for what came to stay in the first-level cache until it is copied.
 constexpr int64_t kBlock = 32;
 
-// A batch of so many bytes is worth waking other threads, which each take a few parts of
-// it: one core does not use all that memory can give.
+// A batch of so many bytes is worth waking other threads, which each take a few parts
+// of it: one core does not use all that memory can give.
 constexpr int64_t kSharedBytes = int64_t{4} << 20;
 constexpr int64_t kParts = 8;
 // Items so long, unless they are unpacked, come as fast as memory gives them to one.
@@ -34,68 +30,8 @@ size_t Size(int64_t n) { return static_cast<size_t>(n); }
 struct RowBlock {
   const uint8_t* rows[kBlock];       // of the column that is copied, or summed
   const uint8_t* discounts[kBlock];  // of a sum
-  int64_t num_missing;               // of the two together
+  int64_t num_missing;               // null ones of what is copied
 };
-
-// Writes one row after another.
-using CopyFunction = void (*)(const uint8_t* const* rows, int64_t n, int64_t bytes,
-                              uint8_t* out);
-
-// A call to memcpy costs more than the few lines of a small row.
-constexpr int64_t kInlineBytes = 256;
-constexpr int64_t kChunk = 16;
-
-// Copies of a size known at compile time become loads and stores.
-template <int64_t kBytes>
-void CopyFixed(const uint8_t* const* rows, int64_t n, int64_t, uint8_t* out) {
-  for (int64_t b = 0; b < n; ++b, out += kBytes) {
-    std::memcpy(out, rows[b], Size(kBytes));
-  }
-}
-
-// REQUIRES: kChunk <= bytes.
-void CopySmall(const uint8_t* const* rows, int64_t n, int64_t bytes, uint8_t* out) {
-  const int64_t last = bytes - kChunk;
-  for (int64_t b = 0; b < n; ++b, out += bytes) {
-    const uint8_t* const row = rows[b];
-    for (int64_t i = 0; i < last; i += kChunk) std::memcpy(out + i, row + i, kChunk);
-    std::memcpy(out + last, row + last, kChunk);
-  }
-}
-
-#ifdef TFA_HAVE_AVX512
-// Whole lines, and of the last what there is of it.
-TFA_AVX512 void CopySmallAvx512(const uint8_t* const* rows, int64_t n, int64_t bytes,
-                                uint8_t* out) {
-  const int64_t last = (bytes - 1) / 64 * 64;
-  const auto mask = static_cast<__mmask16>((1U << ((bytes - last) / 4)) - 1);
-  for (int64_t b = 0; b < n; ++b, out += bytes) {
-    const uint8_t* const row = rows[b];
-    for (int64_t i = 0; i < last; i += 64) {
-      _mm512_storeu_si512(out + i, _mm512_loadu_si512(row + i));
-    }
-    _mm512_mask_storeu_epi32(out + last, mask,
-                             _mm512_maskz_loadu_epi32(mask, row + last));
-  }
-}
-#endif
-
-void CopyAny(const uint8_t* const* rows, int64_t n, int64_t bytes, uint8_t* out) {
-  for (int64_t b = 0; b < n; ++b, out += bytes) {
-    std::memcpy(out, rows[b], Size(bytes));
-  }
-}
-
-CopyFunction ChooseCopy(int64_t bytes) {
-  if (bytes == 4) return CopyFixed<4>;
-  if (bytes == 8) return CopyFixed<8>;
-  if (bytes == 1) return CopyFixed<1>;
-  if (bytes < kChunk || bytes > kInlineBytes) return CopyAny;
-#ifdef TFA_HAVE_AVX512
-  if (HasAvx512() && bytes % 4 == 0) return CopySmallAvx512;
-#endif
-  return CopySmall;
-}
 
 // One view of a sample: where it reads, and where it writes.
 class ViewGather {
@@ -110,7 +46,7 @@ class ViewGather {
         num_steps_(HasSteps() ? view.stop - view.start : 1),
         item_stride_(view.batch_axis() == 0 ? num_steps_ : 1),
         step_stride_(view.batch_axis() == 0 ? 1 : batch_size),
-        copy_(ChooseCopy(column_.row_bytes())),
+        copy_(ChooseRowCopy(column_.row_bytes())),
         output_(static_cast<uint8_t*>(output)) {}
 
   // Takes over what `other` writes, if one walk over the rows gives both.
@@ -177,7 +113,7 @@ class ViewGather {
   int64_t num_steps_;    // T, or 1
   int64_t item_stride_;  // elements from an item to the next, at one step
   int64_t step_stride_;  // elements from a step to the next, of one item
-  CopyFunction copy_;
+  RowCopy copy_;
   uint8_t* output_;
   uint8_t* discount_output_ = nullptr;  // of an adopted view
 };
@@ -209,15 +145,11 @@ void ViewGather::FindRow(const LocatedWindow* items, int64_t n, RowBlock* found)
 }
 
 void ViewGather::FindSum(const LocatedWindow* items, int64_t n, RowBlock* found) const {
-  int64_t num_missing = 0;
   for (int64_t b = 0; b < n; ++b) {
     const int64_t count = items[b].window.length - int64_t{1};
     found->rows[b] = column_.NearRows(items[b], 1, count);
     found->discounts[b] = discount_.NearRows(items[b], 1, count);
-    num_missing += found->rows[b] == nullptr;
-    num_missing += found->discounts[b] == nullptr;
   }
-  found->num_missing = num_missing;
 }
 
 void ViewGather::Run(const LocatedWindow* items, const RowBlock& found, int64_t begin,
@@ -314,18 +246,22 @@ void ViewGather::RunSum(const LocatedWindow* items, const RowBlock& found,
   const int64_t at = begin * column_.row_bytes();
   const NStepSum<R, D> sum(column_, discount_, view_.gamma);
   if (view_.kind == View::Kind::kDiscount) {
-    return sum.Run(items, found.rows, found.discounts, n, nullptr, reinterpret_cast<D*>(output_ + at));
+    return sum.Run(items, found.rows, found.discounts, n, nullptr,
+                   reinterpret_cast<D*>(output_ + at));
   }
   uint8_t* const factors =
       discount_output_ == nullptr ? nullptr : discount_output_ + at;
-  sum.Run(items, found.rows, found.discounts, n, reinterpret_cast<R*>(output_ + at), reinterpret_cast<D*>(factors));
+  sum.Run(items, found.rows, found.discounts, n, reinterpret_cast<R*>(output_ + at),
+          reinterpret_cast<D*>(factors));
 }
 
 void ViewGather::RunSum(const LocatedWindow* items, const RowBlock& found,
                         int64_t begin, int64_t n) const {
   const bool double_r =
       view_.kind == View::Kind::kDiscount ? double_discount_ : double_column_;
-  if (double_r && double_discount_) return RunSum<double, double>(items, found, begin, n);
+  if (double_r && double_discount_) {
+    return RunSum<double, double>(items, found, begin, n);
+  }
   if (double_r) return RunSum<double, float>(items, found, begin, n);
   if (double_discount_) return RunSum<float, double>(items, found, begin, n);
   RunSum<float, float>(items, found, begin, n);

@@ -14,10 +14,10 @@ namespace tfa {
 int64_t ChooseSegmentRows(const std::vector<Column>& columns);
 
 // A segment begins with the plain columns, the rows of each one after another on a
-// 64-byte line of its own, and each row's index within its episode. Small columns whose
-// rows are read singly lie side by side in records, so that a row costs one or two cache
-// misses rather than one a column. Where columns are to be compressed, a mark and their
-// rows follow:
+// 64-byte line of its own, and each row's index within its episode. Small columns
+// whose rows are read singly lie side by side in records, so that a row costs one or
+// two cache misses rather than one a column. Where columns are to be compressed, a mark
+// and their rows follow:
 //
 //   raw:     [plain columns, steps] [mark: 0]              [rows of compressed columns]
 //   packed:  [plain columns, steps] [mark: bytes in all] [ends of blocks] [blocks]

@@ -30,7 +30,9 @@ class SlotSet {
   int64_t At(int64_t rank) const { return members_[Index(rank)]; }
 
   // Asks for what At reads of a rank.
-  TFA_PREFETCHES void Prefetch(int64_t rank) const { __builtin_prefetch(&members_[Index(rank)]); }
+  TFA_PREFETCHES void Prefetch(int64_t rank) const {
+    __builtin_prefetch(&members_[Index(rank)]);
+  }
 
   // REQUIRES: Contains(slot).
   int64_t RankOf(int64_t slot) const { return ranks_[Index(slot)]; }

@@ -175,7 +175,8 @@ class StepStore {
   // Whether a window's rows, and those before it for stacking, are all in segments
   // that were loaded.
   bool Contains(const Window& window, const std::vector<SegmentRows>& segments) const;
-  // Where a raw segment's rows of one column are; of the one after the last: their steps.
+  // Where a raw segment's rows of one column are; of the one after the last: their
+  // steps.
   struct ColumnRows {
     uint8_t* first = nullptr;
     int64_t row_bytes = 0;

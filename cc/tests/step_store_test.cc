@@ -43,9 +43,10 @@ int64_t IdAt(const StepStore& store, const Window& window, int64_t i) {
   int32_t offset = window.offset;
   store.Advance(&segment, &offset, i);
   int64_t id = 0;
-  std::memcpy(&id, store.SegmentData(segment) + store.layout().offsets[0] + offset * 8, 8);
-  const uint8_t* const bytes =
-      store.SegmentData(segment) + store.layout().offsets[1] + offset * 3;
+  const uint8_t* const data = store.SegmentData(segment);
+  const std::vector<int64_t>& columns = store.layout().offsets;
+  std::memcpy(&id, data + columns[0] + offset * 8, 8);
+  const uint8_t* const bytes = data + columns[1] + offset * 3;
   EXPECT_EQ(bytes[0], static_cast<uint8_t>(id % 251));
   EXPECT_EQ(bytes[2], static_cast<uint8_t>(id % 251));
   return id;
