@@ -24,8 +24,8 @@ class WithoutGil {
 };
 
 // Raises SystemExit, which ends a thread without a word, when Python exits and this is
-// another thread than the one that does. For the begin of each call that may give up
-// the GIL, and for each time that it takes it back to go on waiting.
+// another thread than the one that does. For the begin of each call that threads repeat,
+// and for each time that one that waits has the GIL. A save is let finish.
 void CheckExit();
 
 // From the module's atexit function on, calls of other threads end. The thread that

@@ -1,4 +1,4 @@
-// The arrays that a sample of one int64 view is written to.
+// The arrays that a sample is written to.
 #ifndef TFAGENTS_CORE_CC_TESTS_BATCH_H_
 #define TFAGENTS_CORE_CC_TESTS_BATCH_H_
 
@@ -10,15 +10,10 @@
 
 namespace tfa {
 
-struct Batch {
-  explicit Batch(size_t n)
-      : key(n),
-        probability(n),
-        weight(n),
-        priority(n),
-        times_sampled(n),
-        age(n),
-        x(n) {}
+// What a table says of n items.
+struct InfoArrays {
+  explicit InfoArrays(size_t n)
+      : key(n), probability(n), weight(n), priority(n), times_sampled(n), age(n) {}
 
   SampleArrays arrays() {
     return {key.data(),      probability.data(),   weight.data(),
@@ -29,7 +24,12 @@ struct Batch {
   std::vector<double> probability, weight, priority;
   std::vector<int32_t> times_sampled;
   std::vector<int64_t> age;
-  std::vector<int64_t> x;  // output of the only view: the items' last row
+};
+
+// With the output of the only view, of one int64 column: the items' last row.
+struct Batch : InfoArrays {
+  explicit Batch(size_t n) : InfoArrays(n), x(n) {}
+  std::vector<int64_t> x;
 };
 
 }  // namespace tfa

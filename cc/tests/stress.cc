@@ -23,6 +23,7 @@
 #include "cc/block_codec.h"
 #include "cc/random.h"
 #include "cc/replay.h"
+#include "cc/tests/batch.h"
 
 namespace tfa {
 namespace {
@@ -95,34 +96,21 @@ ReplayOptions Options(bool compressed) {
   return options;
 }
 
-struct Batch {
-  explicit Batch(int64_t n)
-      : n(n),
-        key(Size(n)),
-        probability(Size(n)),
-        weight(Size(n)),
-        priority(Size(n)),
-        times_sampled(Size(n)),
-        age(Size(n)),
+struct Sampled : InfoArrays {
+  explicit Sampled(int64_t n)
+      : InfoArrays(Size(n)),
+        n(n),
         rows(Size(n * kWords)),
         stacks(Size(n * kStack * kWords)) {}
 
   static size_t Size(int64_t n) { return static_cast<size_t>(n); }
-  SampleArrays arrays() {
-    return {key.data(),      probability.data(),   weight.data(),
-            priority.data(), times_sampled.data(), age.data()};
-  }
 
   int64_t n;
-  std::vector<int64_t> key;
-  std::vector<double> probability, weight, priority;
-  std::vector<int32_t> times_sampled;
-  std::vector<int64_t> age;
   std::vector<uint64_t> rows;
   std::vector<uint64_t> stacks;
 };
 
-Status Draw(Replay* replay, int64_t table, Batch* batch) {
+Status Draw(Replay* replay, int64_t table, Sampled* batch) {
   void* const outputs[] = {batch->rows.data(), batch->stacks.data()};
   return replay->Sample(table, batch->n, {0.4}, batch->arrays(), outputs, Soon());
 }
@@ -145,7 +133,7 @@ void AppendRows(Replay* replay, Random random, int64_t half) {
 }
 
 void SampleRows(Replay* replay, int64_t table, int64_t n = kBatch) {
-  Batch batch(n);
+  Sampled batch(n);
   const Status status = Draw(replay, table, &batch);
   CheckAllowed(status);
   if (!status.ok()) return;
@@ -163,7 +151,7 @@ void SampleRows(Replay* replay, int64_t table, int64_t n = kBatch) {
 }
 
 void UpdateSome(Replay* replay, Random random) {
-  Batch batch(kBatch);
+  Sampled batch(kBatch);
   if (!Draw(replay, 0, &batch).ok()) return;
   double priorities[kBatch];
   for (double& priority : priorities) priority = random.Uniform01();
@@ -171,7 +159,7 @@ void UpdateSome(Replay* replay, Random random) {
 }
 
 void DeleteAndCreate(Replay* replay, Random random) {
-  Batch batch(kBatch);
+  Sampled batch(kBatch);
   const auto table = static_cast<int64_t>(random.Below(2));
   if (Draw(replay, table, &batch).ok()) {
     CheckAllowed(replay->Delete(table, batch.key.data(), 2).status());

@@ -12,29 +12,14 @@
 #include <utility>
 #include <vector>
 
+#include "cc/tests/batch.h"
+
 namespace tfa {
 namespace {
 
-struct Batch {
-  explicit Batch(int64_t n)
-      : key(Size(n)),
-        probability(Size(n)),
-        weight(Size(n)),
-        priority(Size(n)),
-        times_sampled(Size(n)),
-        age(Size(n)),
-        windows(Size(n)) {}
-
-  static size_t Size(int64_t n) { return static_cast<size_t>(n); }
-  SampleArrays arrays() {
-    return {key.data(),      probability.data(),   weight.data(),
-            priority.data(), times_sampled.data(), age.data()};
-  }
-
-  std::vector<int64_t> key;
-  std::vector<double> probability, weight, priority;
-  std::vector<int32_t> times_sampled;
-  std::vector<int64_t> age;
+struct Drawn : InfoArrays {
+  explicit Drawn(int64_t n)
+      : InfoArrays(static_cast<size_t>(n)), windows(static_cast<size_t>(n)) {}
   std::vector<Window> windows;
 };
 
@@ -60,9 +45,9 @@ class TableTest : public testing::Test {
     return table_->Insert(*store_->Recent(0, 0, 1), priority);
   }
 
-  Batch Draw(int64_t n, double beta = 0.0) {
+  Drawn Draw(int64_t n, double beta = 0.0) {
     EXPECT_TRUE(table_->CanSample(n));
-    Batch batch(n);
+    Drawn batch(n);
     const int64_t gather = store_->BeginGather();
     table_->Draw(n, {beta}, batch.arrays(), batch.windows.data());
     store_->EndGather(gather, batch.windows.data(), n);
@@ -171,7 +156,7 @@ TEST_F(TableTest, ImportanceWeightsFollowTheirFormula) {
   Insert(1.0);
   Insert(3.0);
   constexpr double kBeta = 0.7;
-  const Batch batch = Draw(100, kBeta);
+  const Drawn batch = Draw(100, kBeta);
   double largest = 0.0;
   for (const double p : batch.probability) {
     largest = std::max(largest, std::pow(2 * p, -kBeta));
@@ -181,7 +166,7 @@ TEST_F(TableTest, ImportanceWeightsFollowTheirFormula) {
     EXPECT_NEAR(batch.weight[i], std::pow(2 * batch.probability[i], -kBeta) / largest,
                 1e-12);
   }
-  const Batch unweighted = Draw(10, 0.0);
+  const Drawn unweighted = Draw(10, 0.0);
   EXPECT_EQ(unweighted.weight, std::vector<double>(10, 1.0));
 }
 
@@ -194,7 +179,7 @@ TEST_F(TableTest, AnItemGoesOnceItWasSampledOftenEnough) {
   EXPECT_TRUE(table_->CanSample(4));
   EXPECT_FALSE(table_->CanSample(5));
   EXPECT_NE(table_->WhyNotSample(5).find("4 draws left"), std::string::npos);
-  const Batch batch = Draw(3);
+  const Drawn batch = Draw(3);
   EXPECT_EQ(batch.key, (std::vector<int64_t>{first, first, second}));
   EXPECT_EQ(batch.times_sampled, (std::vector<int32_t>{1, 2, 1}));
   EXPECT_EQ(table_->size(), 1);
