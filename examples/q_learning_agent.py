@@ -19,67 +19,67 @@ from tfagents_core import (
     acting,
     adders,
     core,
-    datasets,
     experiments,
     learning,
     losses,
     networks,
     replay,
+    specs,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Hyper-parameters; each field's unit is in its name or beside it."""
+class Config(learning.TransitionConfig):
+    """Hyper-parameters; the replay's, the discount and n_step are inherited."""
 
     epsilon: float = 0.1
-    discount: float = 0.99
     batch_size: int = 32
+    samples_per_insert: float = 32.0  # One SGD step for each environment step.
+    min_replay_size: int = 100
+    max_replay_size: int = 50_000
     learning_rate: float = 1e-3
     target_update_period: int = 100  # SGD steps.
 
 
-@dataclasses.dataclass(frozen=True)
-class Networks:
+def make_networks(spec, *, seed):
     """Action values `[B, A]` of observations `[B, D]`."""
+    generator = np.random.default_rng(seed)
+    w_init = networks.VarianceScaling(generator)
+    q = snt.Sequential(
+        [
+            networks.MLP((64, 64), generator),
+            snt.Linear(spec.actions.num_values, w_init=w_init),
+        ]
+    )
+    q(tf.zeros((1, *spec.observations.shape)))  # Creates the variables.
+    return q
 
-    q: snt.Module
 
-    @property
-    def policy_variables(self):
-        return self.q.trainable_variables
-
-
-class Learner(learning.SGDLearner):
+class QLearning(core.UpdateRule):
     """minimise huber(r_t + discount_t * max_a q'(o_t, a) - q(o_tm1, a_tm1))."""
 
-    def __init__(self, online, config, *, dataset, table):
+    def __init__(self, q, config):
         self._config = config
-        self._online, self._target = online, copy.deepcopy(online)
-        self._optimizer = learning.Adam(online.policy_variables, config.learning_rate)
-        super().__init__(
-            dataset,
-            {
-                "policy": online.policy_variables,
-                "target": self._target.policy_variables,
-                "optimizer": self._optimizer.variables,
-            },
-            batch_size=config.batch_size,
-            table=table,
-        )
+        self._online, self._target = q, copy.deepcopy(q)
+        self._optimizer = learning.Adam(q.trainable_variables, config.learning_rate)
+        self.variables = {
+            "policy": q.trainable_variables,
+            "target": self._target.trainable_variables,
+            "optimizer": self._optimizer.variables,
+        }
 
-    def _update(self, sample):
+    def update(self, batch, *, seed, num_steps):
         learning.update_periodically(
-            self._target.policy_variables,
-            self._online.policy_variables,
-            num_learner_steps=self._num_learner_steps,
+            self._target.trainable_variables,
+            self._online.trainable_variables,
+            num_steps=num_steps,
             period=self._config.target_update_period,
         )
-        transition = sample.data
-        q_t = self._target.q(transition.next_observation)  # [B, A]
+        transition = batch.data
+        q_t = self._target(transition.next_observation)  # [B, A]
         with tf.GradientTape() as tape:
             td = losses.double_q_learning(
-                self._online.q(transition.observation),  # [B, A]
+                self._online(transition.observation),  # [B, A]
                 transition.action,
                 r_t=transition.reward,
                 discount_t=transition.discount,
@@ -87,13 +87,13 @@ class Learner(learning.SGDLearner):
                 q_t_selector=q_t,  # The same network twice: plain Q-learning.
             )
             loss = tf.reduce_mean(td.loss)  # []
-        variables = self._online.policy_variables
-        self._optimizer.apply(tape.gradient(loss, variables))
-        return learning.Update({"loss": loss})
+        variables = self._online.trainable_variables
+        norm = self._optimizer.apply(tape.gradient(loss, variables))
+        return core.Update({"loss": loss, "gradient_norm": norm})
 
 
-class Builder(core.Builder[Config, Networks]):
-    """Says which parts belong together."""
+class Builder(core.Builder[Config, snt.Module]):
+    """Describes the agent."""
 
     summary = "Q-learning with a target network, to read"
 
@@ -102,68 +102,32 @@ class Builder(core.Builder[Config, Networks]):
         return Config()
 
     def check(self, spec):
-        if not spec.is_discrete:
-            raise ValueError("q_learning needs discrete actions.")
+        specs.require_discrete_action(spec, "q_learning")
+        specs.require_vector_observation(spec, "q_learning")
 
-    def make_networks(self, spec, seed):
-        generator = np.random.default_rng(seed)
-        w_init = networks.VarianceScaling(generator)
-        q = snt.Sequential(
-            [
-                networks.MLP((64, 64), generator),
-                snt.Linear(spec.actions.num_values, w_init=w_init),
-            ]
-        )
-        q(tf.zeros((1, *spec.observations.shape)))  # Creates the variables.
-        return Networks(q)
+    def make_networks(self, spec, *, seed):
+        return make_networks(spec, seed=seed)
 
-    def make_replay(self, spec, *, num_streams, seed):
-        table = adders.n_step_table(
-            "transitions",
-            spec,
-            n_step=1,
-            discount=self.config.discount,
-            sampler=replay.Uniform(),
-            max_size=50_000,
-            rate_limiter=replay.SampleToInsertRatio.for_batches(
-                self.config.batch_size,  # One SGD step for each environment step.
-                100,
-                batch_size=self.config.batch_size,
-                max_inserts=num_streams,
-            ),
-        )
-        return replay.Replay(
-            adders.row_spec(spec), [table], num_streams=num_streams, seed=seed
-        )
-
-    def make_adder(self, spec, client):
-        return adders.RowAdder(spec, client)
-
-    def make_dataset(self, buffer, *, prefetch):
-        return datasets.from_table(
-            buffer.tables["transitions"],
-            batch_size=self.config.batch_size,
-            prefetch=prefetch,
-        )
-
-    def make_policy(self, networks, spec):
-        return lambda observation: acting.greedy(networks.q(observation))
-
-    def make_actor(self, networks, spec, *, seed, adder=None, evaluation=False):
+    def make_policy(self, networks, spec, *, evaluation):
         epsilon = 0.0 if evaluation else self.config.epsilon
 
-        def policy(observation, seed, num_steps):
-            return acting.epsilon_greedy(networks.q(observation), epsilon, seed=seed)
+        def act(observation, context):
+            q = networks(observation)  # [K, A]
+            return acting.epsilon_greedy(
+                q, epsilon, seed=context.seed, dtype=spec.actions.dtype
+            )
 
-        return acting.FeedForwardActor(policy, seed=seed, adder=adder)
+        return acting.FeedForwardPolicy(act, networks.trainable_variables)
 
-    def make_learner(self, networks, spec, *, dataset, buffer=None):
-        table = None if buffer is None else buffer.tables["transitions"]
-        return Learner(networks, self.config, dataset=dataset, table=table)
+    def plan_replay(self, spec, extras_spec):
+        return adders.plan_transitions(spec, self.config, sampler=replay.Uniform())
+
+    def make_rule(self, networks, spec, *, seed):
+        return QLearning(networks, self.config)
 
 
 def main(num_actor_steps: int) -> None:
-    """Trains, and prints what the final evaluation came to."""
+    """Trains, and prints the final evaluation."""
     with tempfile.TemporaryDirectory() as directory:
         result = experiments.run_experiment(
             experiments.ExperimentConfig(

@@ -1,4 +1,4 @@
-"""The loop in which an actor meets its environments."""
+"""The loop in which an actor interacts with its environments."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EnvironmentLoop:
     Args:
         environments: the K environments, of equal specs.
         actor: chooses all their actions.
-        observers: make figures of what happens, for `types.Episode.metrics`.
+        observers: compute metrics of episodes, for `types.Episode.metrics`.
 
     Attributes:
         stopwatch: seconds spent in `"act"`, `"environment"` and `"observe"` (which
@@ -70,7 +70,11 @@ class EnvironmentLoop:
         # The actions of each environment's present episode, to return into it.
         self._actions: list[list[types.NestedArray]] = [[] for _ in environments]
         self._must_reset = [False] * len(environments)
-        self._returns = np.zeros(len(environments))
+        # Rewards may be nests; the sums are float64 whatever the rewards' dtype.
+        self._returns = tree.map_structure(
+            lambda reward: np.zeros((len(environments), *reward.shape)),
+            self._spec.rewards,
+        )
         self._lengths = np.zeros(len(environments), np.int64)
         self.stopwatch = Stopwatch()
 
@@ -126,10 +130,9 @@ class EnvironmentLoop:
         """
         if self._timestep is None:
             return {}
-        state: dict[str, np.ndarray] = {
-            "returns": self._returns.copy(),
-            "lengths": self._lengths.copy(),
-        }
+        state: dict[str, np.ndarray] = {"lengths": self._lengths.copy()}
+        for path, values in tree.flatten_with_path(self._returns):
+            state["/".join(["returns", *map(str, path)])] = values.copy()
         for index, environment in enumerate(self._environments):
             number = np.array(environment.episode_number)
             state[f"{index}/episode_number"] = number
@@ -150,7 +153,9 @@ class EnvironmentLoop:
         """
         if not state:
             return []
-        self._returns[:], self._lengths[:] = state["returns"], state["lengths"]
+        self._lengths[:] = state["lengths"]
+        for path, values in tree.flatten_with_path(self._returns):
+            values[:] = state["/".join(["returns", *map(str, path)])]
         timesteps = []
         lost = []
         for index in range(len(self._environments)):
@@ -202,22 +207,13 @@ class EnvironmentLoop:
 
     def _stack(self, timesteps: Sequence[dm_env.TimeStep]) -> dm_env.TimeStep:
         """Timesteps as one, with arrays `[K, ...]`; no reward yet is 0, discount 1."""
-        reward_spec, discount_spec = self._spec.rewards, self._spec.discounts
         return dm_env.TimeStep(
             step_type=np.asarray([t.step_type for t in timesteps]),
-            reward=np.asarray(
-                [
-                    np.zeros(reward_spec.shape) if t.reward is None else t.reward
-                    for t in timesteps
-                ],
-                reward_spec.dtype,
+            reward=_stack_values(
+                self._spec.rewards, [t.reward for t in timesteps], missing=0
             ),
-            discount=np.asarray(
-                [
-                    np.ones(discount_spec.shape) if t.discount is None else t.discount
-                    for t in timesteps
-                ],
-                discount_spec.dtype,
+            discount=_stack_values(
+                self._spec.discounts, [t.discount for t in timesteps], missing=1
             ),
             observation=tree.map_structure(
                 lambda *leaves: np.stack(leaves), *[t.observation for t in timesteps]
@@ -226,25 +222,57 @@ class EnvironmentLoop:
 
     def _count(self, timestep: dm_env.TimeStep) -> tuple[int, list[types.Episode]]:
         stepped = timestep.step_type != dm_env.StepType.FIRST
-        self._returns += timestep.reward
+        tree.map_structure(np.add, self._returns, timestep.reward, self._returns)
         self._lengths += stepped
-        ended = []
-        for index in np.flatnonzero(timestep.step_type == dm_env.StepType.LAST):
-            ended.append(
-                types.Episode(
-                    environment=int(index),
-                    total_reward=float(self._returns[index]),
-                    length=int(self._lengths[index]),
-                    metrics={
-                        name: value
-                        for observer in self._observers
-                        for name, value in observer.metrics(int(index)).items()
-                    },
-                )
-            )
-            self._returns[index] = 0
-            self._lengths[index] = 0
+        ended = [
+            self._end_episode(int(index))
+            for index in np.flatnonzero(timestep.step_type == dm_env.StepType.LAST)
+        ]
         return int(stepped.sum()), ended
+
+    def _end_episode(self, index: int) -> types.Episode:
+        """The episode that environment `index` has ended; its counts start again."""
+        components = {
+            "/".join(["episode_return", *map(str, path), *map(str, place)]): float(
+                value
+            )
+            for path, values in tree.flatten_with_path(self._returns)
+            for place, value in np.ndenumerate(values[index])
+        }
+        metrics = components if len(components) > 1 else {}
+        for observer in self._observers:
+            metrics = {**metrics, **observer.metrics(index)}
+        episode = types.Episode(
+            environment=index,
+            total_reward=float(sum(components.values())),
+            length=int(self._lengths[index]),
+            metrics=metrics,
+        )
+        for values in tree.flatten(self._returns):
+            values[index] = 0
+        self._lengths[index] = 0
+        return episode
+
+
+def _stack_values(
+    spec: types.NestedSpec,
+    values: Sequence[types.NestedArray | None],
+    *,
+    missing: float,
+) -> types.NestedArray:
+    """Rewards or discounts of K environments as arrays `[K, ...]`.
+
+    Args:
+        spec: of one environment's.
+        values: one for each environment; None where an episode begins.
+        missing: stands for None, in every element.
+    """
+    if any(value is None for value in values):
+        first = tree.map_structure(lambda s: np.full(s.shape, missing), spec)
+        values = [first if value is None else value for value in values]
+    return tree.map_structure(
+        lambda s, *leaves: np.asarray(leaves, s.dtype), spec, *values, check_types=False
+    )
 
 
 def _stack_actions(actions: Sequence[types.NestedArray]) -> list[np.ndarray]:

@@ -63,15 +63,24 @@ def make_builder(
         ValueError: there is no such agent, or its configuration has other fields.
     """
     builder = find(name)
-    default = builder.default_config(environment_id)
-    unknown = set(fields) - {field.name for field in dataclasses.fields(default)}
+    return builder(_replace(builder.default_config(environment_id), fields, name))
+
+
+def _replace(config: Any, fields: Mapping[str, Any], agent: str) -> Any:
+    """`config`, a dataclass that may hold others, with values as JSON has them."""
+    unknown = set(fields) - {field.name for field in dataclasses.fields(config)}
     if unknown:
         raise ValueError(
-            f"{name}'s configuration has no field {min(unknown)!r}; the run is of "
+            f"{agent}'s configuration has no field {min(unknown)!r}; the run is of "
             "another version."
         )
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-    return builder(dataclasses.replace(default, **values))
+    values = {}
+    for name, value in fields.items():
+        default = getattr(config, name)
+        if dataclasses.is_dataclass(default) and isinstance(value, dict):
+            value = _replace(default, value, agent)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return dataclasses.replace(config, **values)
 
 
 def _entry_points() -> dict[str, metadata.EntryPoint]:

@@ -24,6 +24,11 @@ __all__ = [
     "describe",
     "make_environment_spec",
     "middle_and_half_range",
+    "require_array_observation",
+    "require_continuous_action",
+    "require_discrete_action",
+    "require_scalar_reward",
+    "require_vector_observation",
     "zeros",
 ]
 
@@ -114,3 +119,96 @@ def describe(spec: Any) -> str:
         )
         return f"an array of shape {spec.shape}, {spec.dtype}{bounds}"
     return f"a structure of {len(tree.flatten(spec))} arrays"
+
+
+def require_discrete_action(
+    spec: EnvironmentSpec, agent: str, *, alternative: str = ""
+) -> None:
+    """Refuses what is not one discrete action.
+
+    Args:
+        spec: the environment's.
+        agent: the agent's name, for the error.
+        alternative: the agent to name for continuous actions, if there is one.
+
+    Raises:
+        ValueError: one sentence that says what does not fit.
+    """
+    if not spec.is_discrete:
+        raise ValueError(
+            f"{agent} needs discrete actions, and this environment has "
+            f"{describe(spec.actions)}{_hint('continuous', alternative)}."
+        )
+
+
+def require_continuous_action(
+    spec: EnvironmentSpec, agent: str, *, alternative: str = ""
+) -> None:
+    """Refuses what is not one vector of continuous actions in [-1, 1].
+
+    Args:
+        spec: the environment's.
+        agent: the agent's name, for the error.
+        alternative: the agent to name for discrete actions, if there is one.
+
+    Raises:
+        ValueError: one sentence that says what does not fit.
+    """
+    if not spec.is_continuous or len(spec.actions.shape) != 1:
+        raise ValueError(
+            f"{agent} needs one vector of continuous actions, and this environment "
+            f"has {describe(spec.actions)}{_hint('discrete', alternative)}."
+        )
+    bounds = spec.actions
+    if not (np.all(bounds.minimum == -1) and np.all(bounds.maximum == 1)):
+        raise ValueError(
+            f"{agent} needs actions in [-1, 1], and this environment has "
+            f"{describe(bounds)}; wrap it in environments.wrappers.CanonicalActions."
+        )
+
+
+def require_array_observation(spec: EnvironmentSpec, agent: str) -> None:
+    """Refuses observations that are not one array.
+
+    Raises:
+        ValueError: one sentence that says what does not fit.
+    """
+    if not isinstance(spec.observations, Array):
+        raise ValueError(
+            f"{agent} needs observations that are one array, and this environment's "
+            f"are {describe(spec.observations)}; wrap it in "
+            "environments.wrappers.ConcatObservation."
+        )
+
+
+def require_vector_observation(spec: EnvironmentSpec, agent: str) -> None:
+    """Refuses observations that are not one vector.
+
+    Raises:
+        ValueError: one sentence that says what does not fit.
+    """
+    observation = spec.observations
+    if not isinstance(observation, Array) or len(observation.shape) != 1:
+        raise ValueError(
+            f"{agent} needs observations that are one vector, and this environment's "
+            f"are {describe(observation)}; wrap it in "
+            "environments.wrappers.ConcatObservation."
+        )
+
+
+def require_scalar_reward(spec: EnvironmentSpec, agent: str) -> None:
+    """Refuses rewards or discounts of several components.
+
+    Raises:
+        ValueError: one sentence that says what does not fit.
+    """
+    for name, values in (("rewards", spec.rewards), ("discounts", spec.discounts)):
+        if not isinstance(values, Array) or values.shape != ():
+            raise ValueError(
+                f"{agent} needs scalar {name}, and this environment's are "
+                f"{describe(values)}; combine their components in a wrapper."
+            )
+
+
+def _hint(kind: str, alternative: str) -> str:
+    return f"; for {kind} actions there is {alternative}" if alternative else ""

@@ -21,13 +21,14 @@ NestedSpec: TypeAlias = Nest
 
 @dataclasses.dataclass(frozen=True)
 class Episode:
-    """What one finished episode came to.
+    """Summary of one finished episode.
 
     Attributes:
         environment: index of the environment that played it, in `[0, K)`.
-        total_reward: undiscounted sum of its rewards.
+        total_reward: undiscounted sum of its rewards, over all their components.
         length: environment steps.
-        metrics: what observers made of it.
+        metrics: of observers; where a reward has several components, also the return
+            of each, as `episode_return/<path>`.
     """
 
     environment: int

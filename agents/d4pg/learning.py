@@ -12,7 +12,7 @@ and multiplied over the n steps:
     every target_update_period steps: policy', critic' <- policy, critic
 
 Departures, both Acme's: the replay is sampled uniformly (the paper's ablation finds
-little use in priorities here), and the value's slope in the action is clipped.
+little use in priorities here), and the gradient of the value in the action is clipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import copy
 
 import tensorflow as tf
 
-from tfagents_core import learning, losses, replay
+from tfagents_core import core, learning, losses, replay
 from tfagents_core.agents.d4pg import config as d4pg_config
 from tfagents_core.agents.d4pg import networks as d4pg_networks
 
@@ -56,7 +56,7 @@ def policy_loss(
     Args:
         online: its policy is what gradients reach.
         o_tm1: observations `[B, D]`.
-        dqda_clip_norm: longest slope of the value in the action, or None.
+        dqda_clip_norm: the norm of dQ/da is clipped to this; None for no limit.
 
     Returns:
         The loss `[B]` and the value of the policy's actions `[B]`.
@@ -70,28 +70,21 @@ def policy_loss(
     return losses.dpg(action, dqda, dqda_clip_norm), tf.stop_gradient(value)
 
 
-class D4PGLearner(learning.SGDLearner):
+class D4PG(core.UpdateRule):
     """Updates the critic and the policy from batches of n-step transitions.
 
     Args:
         networks: changed in place.
         config: the hyper-parameters.
-        dataset: of `replay.Sample` whose data are `replay.Transition`s.
-        table: what `can_step` asks; None if the dataset is always ready.
     """
 
     def __init__(
-        self,
-        networks: d4pg_networks.D4PGNetworks,
-        config: d4pg_config.D4PGConfig,
-        *,
-        dataset: tf.data.Dataset,
-        table: replay.TableHandle | None = None,
+        self, networks: d4pg_networks.D4PGNetworks, config: d4pg_config.D4PGConfig
     ) -> None:
         self._config = config
         self._online = networks
         self._target = copy.deepcopy(networks)
-        self._policy_variables = networks.policy_variables
+        self._policy_variables = networks.policy.trainable_variables
         self._critic_variables = networks.critic.trainable_variables
         self._target_variables = (
             *self._target.policy.trainable_variables,
@@ -107,29 +100,26 @@ class D4PGLearner(learning.SGDLearner):
             config.critic_learning_rate,
             clip_norm=config.gradient_clip_norm,
         )
-        super().__init__(
-            dataset,
-            {
-                "policy": self._policy_variables,
-                "critic": self._critic_variables,
-                "target": self._target_variables,
-                "policy_optimizer": self._policy_optimizer.variables,
-                "critic_optimizer": self._critic_optimizer.variables,
-            },
-            batch_size=config.batch_size,
-            table=table,
-            num_sgd_steps_per_step=config.num_sgd_steps_per_step,
-            jit_compile=config.jit_compile,
-        )
+        self.variables = {
+            "policy": self._policy_variables,
+            "critic": self._critic_variables,
+            "target": self._target_variables,
+            "policy_optimizer": self._policy_optimizer.variables,
+            "critic_optimizer": self._critic_optimizer.variables,
+        }
 
-    def _update(self, sample: replay.Sample) -> learning.Update:
+    def update(
+        self, batch: replay.Sample, *, seed: tf.Tensor, num_steps: tf.Tensor
+    ) -> core.Update:
+        """One step of both networks; see the module's pseudo-code."""
+        del seed  # Nothing here is random.
         learning.update_periodically(
             self._target_variables,
             (*self._policy_variables, *self._critic_variables),
-            num_learner_steps=self._num_learner_steps,
+            num_steps=num_steps,
             period=self._config.target_update_period,
         )
-        transition = sample.data
+        transition = batch.data
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._critic_variables)
@@ -145,7 +135,7 @@ class D4PGLearner(learning.SGDLearner):
             mean_policy_loss = tf.reduce_mean(loss)  # []
         policy_gradients = tape.gradient(mean_policy_loss, self._policy_variables)
 
-        return learning.Update(
+        return core.Update(
             {
                 "critic_loss": mean_critic_loss,
                 "policy_loss": mean_policy_loss,

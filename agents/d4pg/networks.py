@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import sonnet as snt
@@ -20,18 +19,12 @@ class D4PGNetworks:
     Attributes:
         policy: observations `[B, D]` to actions `[B, A]` in [-1, 1].
         critic: observations `[B, D]` and actions `[B, A]` to logits `[B, N]`.
-        atoms: `[N]` float32, the returns the logits speak of.
+        atoms: `[N]` float32, the returns that the logits are of.
     """
 
     policy: snt.Module
     critic: snt.Module
     atoms: tf.Tensor
-
-    @property
-    def policy_variables(self) -> Sequence[tf.Variable]:
-        """What acting needs."""
-        variables: Sequence[tf.Variable] = self.policy.trainable_variables
-        return variables
 
 
 class Policy(snt.Module):
@@ -71,7 +64,7 @@ class Critic(snt.Module):
         super().__init__(name="critic")
         self._torso = networks.LayerNormMLP(layer_sizes, generator)
         # As wide as the hidden layers', as in Acme: with a nearly zero head the first
-        # slopes are alike in all states, and drive the policy to one edge for long.
+        # dQ/da are alike in all states and hold the policy at one bound for long.
         w_init = networks.VarianceScaling(generator, 1 / 3, mode="fan_out")
         self._head = snt.Linear(num_atoms, w_init=w_init)
 

@@ -2,13 +2,13 @@
 
 from tfagents_core.agents.dqn.builder import DQNBuilder
 from tfagents_core.agents.dqn.config import DQNConfig
-from tfagents_core.agents.dqn.learning import DQNLearner, dqn_loss
+from tfagents_core.agents.dqn.learning import DQN, dqn_loss
 from tfagents_core.agents.dqn.networks import DQNNetworks, make_networks
 
 __all__ = [
+    "DQN",
     "DQNBuilder",
     "DQNConfig",
-    "DQNLearner",
     "DQNNetworks",
     "dqn_loss",
     "make_networks",

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfagents_core import checks
+from tfagents_core import learning
 
 
 @dataclasses.dataclass(frozen=True)
-class DQNConfig:
+class DQNConfig(learning.TransitionConfig):
     """Every hyper-parameter of DQN, with its unit and where its value is from.
 
     "Nature" is Mnih et al. 2015, Ext. Data Table 1; "PER" Schaul et al. 2016, Section
     4 and App. B; "Acme" Hoffman et al. 2020. The defaults are for small tasks with
-    vector observations; `for_atari` and `for_bsuite` give the others.
+    vector observations; `for_atari` and `for_bsuite` give the others. Inherited:
+    discount 0.99 (Nature), 32 samples per insert (with 64 a batch, one update for two
+    environment steps), learning from 1,000 transitions on.
 
     Attributes:
         layer_sizes: hidden units: of the whole network for vectors, of each stream
             after the convolutions for frames (Nature: 512).
         dueling: whether value and advantage have streams of their own; Wang et al.
             2016.
-        discount: gamma, per environment step. Nature: 0.99.
         n_step: environment steps a target looks ahead. Acme: 5; Rainbow: 3.
         epsilon_initial: chance of a random action at the start. Nature: 1.
         epsilon_final: chance of a random action after the decay. Acme: 0.05.
         epsilon_decay_steps: environment steps of one actor from the one to the other.
         evaluation_epsilon: chance of a random action in evaluation.
         batch_size: transitions in an SGD step.
-        samples_per_insert: times each transition is sampled on average; batch_size of
-            it is one SGD step for each environment step.
-        min_replay_size: transitions before learning begins.
         max_replay_size: transitions kept.
         compress_frames: whether the replay compresses image observations, to a tenth
             and less of their size; drawing them takes about twice as long. Ours.
@@ -43,27 +41,19 @@ class DQNConfig:
         adam_epsilon: Adam's.
         huber_delta: where the loss becomes linear, in units of reward. Nature: 1.
         target_update_period: SGD steps between copies to the target.
-        gradient_clip_norm: longest global norm of the gradient; None for no limit.
+        gradient_clip_norm: the gradient is clipped to this global norm; None for no limit.
         max_abs_reward: rewards are clipped to plus or minus this before they are
             stored; None for no limit. Returns are reported unclipped. Nature: 1.
-        num_sgd_steps_per_step: SGD steps in one call of the learner, on batches drawn
-            together, before the first changes their priorities. Ours.
-        jit_compile: whether XLA compiles the update: a second or two at the start, then
-            a quarter of a step less, but for convolutions on a CPU more
-            (docs/performance.md). Ours.
     """
 
     layer_sizes: tuple[int, ...] = (128, 128)
     dueling: bool = True
-    discount: float = 0.99
     n_step: int = 3
     epsilon_initial: float = 1.0
     epsilon_final: float = 0.05
     epsilon_decay_steps: int = 5_000
     evaluation_epsilon: float = 0.0
     batch_size: int = 64
-    samples_per_insert: float = 32.0
-    min_replay_size: int = 1_000
     max_replay_size: int = 100_000
     compress_frames: bool = False
     priority_exponent: float = 0.6
@@ -77,8 +67,13 @@ class DQNConfig:
     target_update_period: int = 100
     gradient_clip_norm: float | None = 10.0
     max_abs_reward: float | None = None
-    num_sgd_steps_per_step: int = 1
-    jit_compile: bool = True
+
+    @classmethod
+    def for_environment(cls, environment_id: str) -> DQNConfig:
+        """The settings for the environment's suite."""
+        presets = {"atari": cls.for_atari, "bsuite": cls.for_bsuite}
+        suite, _, _ = environment_id.partition(":")
+        return presets.get(suite, cls)()
 
     @classmethod
     def for_atari(cls) -> DQNConfig:
@@ -123,29 +118,26 @@ class DQNConfig:
 
     def __post_init__(self) -> None:
         """Refuses impossible values; raises ValueError naming the field."""
-        checks.check_replay(self)
-        checks.check_positive(
+        super().__post_init__()
+        learning.check_positive(
             self,
             "layer_sizes",
-            "n_step",
             "learning_rate",
             "adam_epsilon",
             "huber_delta",
             "target_update_period",
             "gradient_clip_norm",
             "max_abs_reward",
-            "num_sgd_steps_per_step",
         )
-        checks.check_within(
+        learning.check_within(
             self,
             0,
             1,
-            "discount",
             "epsilon_initial",
             "epsilon_final",
             "evaluation_epsilon",
         )
-        checks.check_within(
+        learning.check_within(
             self,
             0,
             float("inf"),

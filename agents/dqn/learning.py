@@ -19,7 +19,7 @@ import copy
 
 import tensorflow as tf
 
-from tfagents_core import learning, losses, replay, schedules
+from tfagents_core import adders, core, learning, losses, replay
 from tfagents_core.agents.dqn import config as dqn_config
 from tfagents_core.agents.dqn import networks as dqn_networks
 
@@ -51,71 +51,60 @@ def dqn_loss(
     )
 
 
-class DQNLearner(learning.SGDLearner):
+class DQN(core.UpdateRule):
     """Updates the action values from prioritised batches of n-step transitions.
 
     Args:
         networks: changed in place.
         config: the hyper-parameters.
-        dataset: of `replay.Sample` whose data are `replay.Transition`s.
-        table: where new priorities go and what `can_step` asks; None if the dataset
-            is always ready and knows no priorities.
     """
 
     def __init__(
-        self,
-        networks: dqn_networks.DQNNetworks,
-        config: dqn_config.DQNConfig,
-        *,
-        dataset: tf.data.Dataset,
-        table: replay.TableHandle | None = None,
+        self, networks: dqn_networks.DQNNetworks, config: dqn_config.DQNConfig
     ) -> None:
         self._config = config
         self._online = networks
         self._target = copy.deepcopy(networks)
-        self._online_variables = networks.policy_variables
-        self._target_variables = self._target.policy_variables
+        self._online_variables = networks.q.trainable_variables
+        self._target_variables = self._target.q.trainable_variables
         self._optimizer = learning.Adam(
             self._online_variables,
             config.learning_rate,
             clip_norm=config.gradient_clip_norm,
             epsilon=config.adam_epsilon,
         )
-        super().__init__(
-            dataset,
-            {
-                "policy": self._online_variables,
-                "target": self._target_variables,
-                "optimizer": self._optimizer.variables,
-            },
-            batch_size=config.batch_size,
-            table=table,
-            num_sgd_steps_per_step=config.num_sgd_steps_per_step,
-            jit_compile=config.jit_compile,
-        )
+        self.variables = {
+            "policy": self._online_variables,
+            "target": self._target_variables,
+            "optimizer": self._optimizer.variables,
+        }
 
-    def _update(self, sample: replay.Sample) -> learning.Update:
+    def update(
+        self, batch: replay.Sample, *, seed: tf.Tensor, num_steps: tf.Tensor
+    ) -> core.Update:
+        """One step of the action values; see the module's pseudo-code."""
+        del seed  # Nothing here is random.
         config = self._config
         learning.update_periodically(
             self._target_variables,
             self._online_variables,
-            num_learner_steps=self._num_learner_steps,
+            num_steps=num_steps,
             period=config.target_update_period,
         )
-        beta = schedules.linear(
-            self._num_learner_steps,
+        beta = learning.linear(
+            num_steps,
             config.importance_exponent_initial,
             config.importance_exponent_final,
             num_steps=config.importance_annealing_steps,
         )
-        weights = losses.importance_weights(sample.info.probability, beta)  # [B]
+        weights = losses.importance_weights(batch.info.probability, beta)  # [B]
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._online_variables)
             td = dqn_loss(
                 self._online,
                 self._target,
-                sample.data,
+                batch.data,
                 huber_delta=config.huber_delta,
             )
             loss = tf.reduce_mean(weights * td.loss)  # []
@@ -129,4 +118,4 @@ class DQNLearner(learning.SGDLearner):
             "importance_exponent": beta,
         }
         priorities = tf.abs(td.td_error) + config.priority_epsilon  # [B]
-        return learning.Update(metrics, priorities)
+        return core.Update(metrics, {adders.TRANSITIONS: priorities})

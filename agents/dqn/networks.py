@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import sonnet as snt
@@ -22,12 +21,6 @@ class DQNNetworks:
     """
 
     q: snt.Module
-
-    @property
-    def policy_variables(self) -> Sequence[tf.Variable]:
-        """What acting needs."""
-        variables: Sequence[tf.Variable] = self.q.trainable_variables
-        return variables
 
 
 def make_networks(

@@ -1,12 +1,13 @@
 """From policies to actors."""
 
-from tfagents_core.acting.actors import FeedForwardActor, Policy
+from tfagents_core.acting.actors import PolicyActor
 from tfagents_core.acting.exploration import epsilon_greedy, gaussian_noise, greedy
+from tfagents_core.acting.policies import FeedForwardPolicy
 from tfagents_core.acting.variables import VariableClient
 
 __all__ = [
-    "FeedForwardActor",
-    "Policy",
+    "FeedForwardPolicy",
+    "PolicyActor",
     "VariableClient",
     "epsilon_greedy",
     "gaussian_noise",

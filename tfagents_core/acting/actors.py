@@ -1,77 +1,118 @@
-"""Actors: a policy, and where what it sees goes."""
+"""The actor that runs a policy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dm_env
 import numpy as np
 import tensorflow as tf
 import tree
 
-from tfagents_core import core, tracing, types
-from tfagents_core.acting import variables
-
-Policy: TypeAlias = Callable[
-    [types.NestedTensor, tf.Tensor, tf.Tensor], types.NestedTensor
-]
-"""Maps observations `[K, ...]`, a seed and a step count to actions `[K, ...]`.
-
-The seed, int32 `[2]`, is new at every call and the only source of randomness, through
-TensorFlow's stateless operations. The step count, int64 `[]`, is how many environment
-steps the actor has chosen actions for before; exploration schedules follow it.
-"""
+from tfagents_core import core, types
+from tfagents_core.acting import tracing, variables
 
 
-class FeedForwardActor(core.Actor):
-    """Acts with a policy that remembers nothing between steps. Not thread-safe.
+class PolicyActor(core.Actor):
+    """Acts with any policy, feed-forward or recurrent. Not thread-safe.
+
+    Where an episode begins, the policy's state is set to `Policy.initial_state`.
 
     Args:
         policy: compiled with `tf.function`, for one K; another K gives a warning.
         seed: with the number of calls so far, the policy's only randomness.
-        adder: takes what the actor sees; None for an actor nobody learns from.
+        adder: takes what the actor observes; None for an actor nobody learns from.
         variable_client: fetches newer variables; None where the policy shares its
             variables with the learner.
+        streams: index of each environment among all of the run; None for 0..K-1.
+        num_streams: environments of the whole run; None for K.
     """
 
     def __init__(
         self,
-        policy: Policy,
+        policy: core.Policy,
         *,
         seed: int,
         adder: core.Adder | None = None,
         variable_client: variables.VariableClient | None = None,
+        streams: Sequence[int] | None = None,
+        num_streams: int | None = None,
     ) -> None:
-        self._policy = tracing.function(policy, "An actor's policy")
+        self._policy = policy
+        self._act = tracing.function(self._act_once, "An actor's policy")
         # The seed's first word tells actors apart, its second their calls.
         self._seed = np.array([seed % 2**31, 0], np.int32)
         self._num_steps = np.int64(0)
         self._adder = adder
         self._variable_client = variable_client
+        self._streams = streams
+        self._num_streams = num_streams
+        # A policy without memory has an empty nest here, and nothing to reset.
+        self._has_state = bool(tree.flatten(policy.initial_state(1)))
+        self._state: types.NestedTensor = ()
+        self._is_first: np.ndarray | tuple[()] = ()
+        self._extras: types.NestedArray = ()
 
     def select_action(self, observation: types.NestedArray) -> types.NestedArray:
         """Actions `[K, ...]` for observations `[K, ...]`."""
-        action = self._policy(
+        if self._has_state and not tree.flatten(self._state):
+            self._begin(len(tree.flatten(observation)[0]))
+        action, self._state, extras = self._act(
             tree.map_structure(tf.constant, observation),
+            self._state,
+            tree.map_structure(tf.constant, self._is_first),
             tf.constant(self._seed),
             tf.constant(self._num_steps),
         )
         self._seed[1] += 1
-        self._num_steps += len(tree.flatten(observation)[0])
-        return tree.map_structure(lambda tensor: tensor.numpy(), action)
+        self._extras = _to_numpy(extras)
+        return _to_numpy(action)
+
+    def _begin(self, size: int) -> None:
+        self._state = self._policy.initial_state(size)
+        self._is_first = np.ones(size, bool)
+
+    def _act_once(
+        self,
+        observation: types.NestedTensor,
+        state: types.NestedTensor,
+        is_first: tf.Tensor,
+        seed: tf.Tensor,
+        num_steps: tf.Tensor,
+    ) -> core.PolicyOutput:
+        size = tree.flatten(observation)[0].shape[0]
+        if self._has_state:
+            initial = self._policy.initial_state(size)
+            state = tree.map_structure(
+                lambda new, old: _where(is_first, new, old), initial, state
+            )
+        context = core.PolicyContext(
+            seed=seed,
+            num_steps=num_steps,
+            stream=tf.constant(self._streams or list(range(size)), tf.int32),
+            num_streams=self._num_streams or size,
+        )
+        return self._policy(observation, state, context)
 
     def observe_first(self, timestep: dm_env.TimeStep) -> None:
-        """Hands the first timesteps to the adder."""
+        """Resets the policy's state and hands the first timesteps to the adder."""
+        if self._has_state:
+            self._begin(len(timestep.step_type))
         if self._adder is not None:
             self._adder.add_first(timestep)
 
     def observe(
         self, action: types.NestedArray, next_timestep: dm_env.TimeStep
     ) -> None:
-        """Hands one tick to the adder."""
+        """Counts the steps and hands one tick to the adder."""
+        is_first = next_timestep.step_type == dm_env.StepType.FIRST
+        # A reset is a tick, but no step: exploration schedules count what was acted.
+        self._num_steps += len(is_first) - np.count_nonzero(is_first)
+        if self._has_state:
+            self._is_first = is_first
         if self._adder is not None:
-            self._adder.add(action, next_timestep)
+            self._adder.add(action, next_timestep, self._extras)
 
     def update(self) -> None:
         """Fetches newer variables where the actor has a client and it is time to."""
@@ -79,10 +120,37 @@ class FeedForwardActor(core.Actor):
             self._variable_client.update()
 
     def state(self) -> dict[str, np.ndarray]:
-        """The seed with the number of calls, and the number of steps."""
-        return {"seed": self._seed.copy(), "num_steps": np.array(self._num_steps)}
+        """The seed with the number of calls, the step count, the policy's state."""
+        state: dict[str, Any] = {
+            "seed": self._seed.copy(),
+            "num_steps": np.array(self._num_steps),
+        }
+        if tree.flatten(self._state):
+            state["is_first"] = np.array(self._is_first)
+            for index, leaf in enumerate(tree.flatten(self._state)):
+                state[f"policy/{index}"] = np.array(leaf)
+        return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Goes on from a `state`."""
+        """Resumes from a `state`."""
         self._seed[:] = state["seed"]
         self._num_steps = np.int64(state["num_steps"])
+        if "is_first" not in state:
+            return
+        self._is_first = state["is_first"].copy()
+        structure = self._policy.initial_state(1)
+        leaves = [
+            tf.constant(state[f"policy/{index}"])
+            for index in range(len(tree.flatten(structure)))
+        ]
+        self._state = tree.unflatten_as(structure, leaves)
+
+
+def _where(mask: tf.Tensor, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """`new` in the rows that `mask` `[K]` marks, `old` in the others; `[K, ...]`."""
+    expanded = tf.reshape(mask, [-1] + [1] * (old.shape.rank - 1))
+    return tf.where(expanded, new, old)
+
+
+def _to_numpy(nest: types.NestedTensor) -> types.NestedArray:
+    return tree.map_structure(lambda tensor: tensor.numpy(), nest)

@@ -1,4 +1,4 @@
-"""What becomes an item: tables that cut rows into what an agent learns from.
+"""Tables that cut rows into the items an agent learns from.
 
 Each function gives a `replay.Table` whose pattern and outputs fit the rows that
 `adders.RowAdder` appends; frames stored once come out stacked again.
@@ -20,24 +20,27 @@ def n_step_table(
     *,
     n_step: int,
     discount: float,
+    extras_spec: types.NestedSpec = (),
     **table_arguments: Any,
 ) -> replay.Table:
     """A table of n-step transitions, shortened at both ends of an episode.
 
     A sample's data is a `replay.Transition`: the observation, the action taken there,
-    the discounted sum of up to `n_step` rewards, what the next value is to be
-    multiplied with (gamma^n and the environment's discounts), and the observation
-    n steps on.
+    the discounted sum of up to `n_step` rewards, the factor of the next value
+    (gamma^n times the environment's discounts), and the observation n steps later.
 
     Args:
         name: the table's name.
         spec: the environments' specs.
         n_step: environment steps from one observation to the other.
         discount: gamma, per environment step.
+        extras_spec: additional policy outputs that the rows hold.
         **table_arguments: `replay.Table`'s sampler, remover, max_size and the rest.
     """
     outputs = replay.n_step_transition(
-        rows.row_spec(spec), discount, stack=frame_stacks(spec.observations)
+        rows.row_spec(spec, extras_spec),
+        discount,
+        stack=frame_stacks(spec.observations),
     )
     return replay.Table(
         name, pattern=replay.NStep(n_step), outputs=outputs, **table_arguments
@@ -62,7 +65,7 @@ def sequence_table(
         spec: the environments' specs.
         length: environment steps in a sequence.
         period: environment steps from the start of one sequence to the next one's.
-        extras_spec: what the adder's rows hold besides.
+        extras_spec: additional policy outputs that the rows hold.
         **table_arguments: `replay.Table`'s sampler, remover, max_size and the rest.
     """
     outputs = replay.sequence(
@@ -89,7 +92,7 @@ def episode_table(
         spec: the environments' specs.
         max_length: most environment steps an episode may have; a longer one is
             refused when its row is appended.
-        extras_spec: what the adder's rows hold besides.
+        extras_spec: additional policy outputs that the rows hold.
         **table_arguments: `replay.Table`'s sampler, remover, max_size and the rest.
     """
     outputs = replay.sequence(

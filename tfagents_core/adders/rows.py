@@ -21,9 +21,9 @@ class Row(NamedTuple):
     Attributes:
         observation: o_t; of a stack of frames only the newest frame.
         action: a_{t-1}.
-        reward: r_t, what a_{t-1} brought.
+        reward: r_t, the reward of a_{t-1}.
         discount: 0 if the episode truly ended at t, else 1 (or the environment's own).
-        extras: what the policy said besides when it chose a_{t-1}.
+        extras: additional policy outputs stored with a_{t-1}.
     """
 
     observation: Any
@@ -66,14 +66,15 @@ def _stored_spec(spec: specs.Array) -> specs.Array:
 class RowAdder(core.Adder):
     """Appends one row for each environment at every tick.
 
-    What becomes of the rows, n-step transitions, sequences or episodes, the tables
-    say (`adders.n_step_table` and its sisters), so every agent shares this adder.
+    Tables decide what rows become: n-step transitions, sequences or episodes
+    (`adders.n_step_table` and the functions beside it), so every agent shares this
+    adder.
     Not thread-safe: one actor owns it.
 
     Args:
         spec: the environments' specs.
         client: where the rows go.
-        extras_spec: nest of specs of what the policy says besides.
+        extras_spec: nest of specs of the policy's additional outputs.
         max_abs_reward: rewards are clipped to plus or minus this before they are
             stored; None stores them as they are.
     """

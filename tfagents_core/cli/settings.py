@@ -24,7 +24,8 @@ def override(config: ConfigT, settings: Iterable[str]) -> ConfigT:
 
     Values are read as the field's annotated type: `int` (also `1e6` and `1_000`),
     `float`, `bool` (`true` or `false`), `str`, `Literal`, `tuple[int, ...]` and the
-    like (`256,256`), and any of them `| None` (`none`).
+    like (`256,256`), and any of them `| None` (`none`). A field of a nested dataclass
+    is named with dots: `optimizer.learning_rate=1e-4`.
 
     Args:
         config: a dataclass.
@@ -34,28 +35,53 @@ def override(config: ConfigT, settings: Iterable[str]) -> ConfigT:
         ValueError: a setting has no `=`, names no field, holds a value of another
             type, or is refused by `config` itself.
     """
-    cast_config = typing.cast(Any, config)
-    hints = typing.get_type_hints(type(config))
-    fields = {
-        field.name: hints[field.name]
-        for field in dataclasses.fields(cast_config)
-        if field.init
+    # All changes are made at once: the checks of a configuration are of several fields.
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        path, equals, text = (part.strip() for part in setting.partition("="))
+        if not equals or not path:
+            raise ValueError(f"--set {setting} is not of the form field=value.")
+        *outer, name = path.split(".")
+        inner, inner_changes = config, changes
+        for part in outer:
+            _check_field(inner, part, setting)
+            inner = getattr(inner, part)
+            inner_changes = inner_changes.setdefault(part, {})
+        hint = _check_field(inner, name, setting)
+        inner_changes[name] = _parse(name, text, hint, setting=setting)
+    return typing.cast(ConfigT, _replace(config, changes))
+
+
+def _replace(config: Any, changes: dict[str, Any]) -> Any:
+    """A copy of the dataclass `config` with `changes`, nested where it is."""
+    values = {
+        name: _replace(getattr(config, name), value)
+        if dataclasses.is_dataclass(getattr(config, name))
+        else value
+        for name, value in changes.items()
     }
-    changes = dict(_parse(setting, fields) for setting in settings)
-    return typing.cast(ConfigT, dataclasses.replace(cast_config, **changes))
+    return dataclasses.replace(config, **values)
 
 
-def _parse(setting: str, fields: dict[str, Any]) -> tuple[str, Any]:
-    """The field and the value of one setting."""
-    name, equals, text = (part.strip() for part in setting.partition("="))
-    if not equals or not name:
-        raise ValueError(f"--set {setting} is not of the form field=value.")
+def _check_field(config: Any, name: str, setting: str) -> Any:
+    """The type of the field `name`; ValueError if `config` has no such field."""
+    if not dataclasses.is_dataclass(config):
+        raise ValueError(
+            f"--set {setting}: only a field of fields has a dot after its name, and "
+            f"there is no {name!r} in {config!r}."
+        )
+    hints = typing.get_type_hints(type(config))
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(config) if f.init}
     if name not in fields:
         guess = errors.did_you_mean(name, fields)
         raise ValueError(f"--set {setting}: the agent has no field {name!r}: {guess}")
-    hint = fields[name]
+    return fields[name]
+
+
+def _parse(name: str, text: str, hint: Any, *, setting: str) -> Any:
+    """The value of the field `name`, whose type is `hint`."""
     try:
-        return name, _read(text, hint)
+        return _read(text, hint)
     except ValueError:
         raise ValueError(
             f"--set {setting}: {name} must be {_describe(hint)}, not {text!r}."

@@ -1,5 +1,6 @@
-"""Pipelines of batches for learners."""
+"""Batches for learners."""
 
+from tfagents_core.datasets.sources import PipelineSource, TableSource
 from tfagents_core.datasets.table import from_table, split
 
-__all__ = ["from_table", "split"]
+__all__ = ["PipelineSource", "TableSource", "from_table", "split"]

@@ -7,7 +7,7 @@ from tfagents_core.environments.errors import (
     RenderingError,
     UnsupportedEnvironmentError,
 )
-from tfagents_core.environments.factory import list_ids, make
+from tfagents_core.environments.factory import list_ids, make, make_canonical
 from tfagents_core.environments.seeding import episode_seed
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "episode_seed",
     "list_ids",
     "make",
+    "make_canonical",
 ]

@@ -9,6 +9,7 @@ import importlib.util
 import sys
 import types
 from collections.abc import Iterator
+from typing import Any
 
 import dm_env
 
@@ -82,6 +83,24 @@ def make(
             render=render,
         )
     return wrappers.CanonicalActions(wrappers.SinglePrecision(environment))
+
+
+def make_canonical(environment: Any, *, seed: int) -> dm_env.Environment:
+    """The canonical form, as `make` describes it, of an environment made in code.
+
+    Args:
+        environment: a `dm_env` or Gymnasium environment, which the result owns.
+        seed: seeds its episodes; an integer >= 0.
+
+    Raises:
+        errors.UnsupportedEnvironmentError: if its actions or observations have no
+            canonical form.
+        errors.EnvironmentIdError: if it is of neither kind.
+    """
+    from tfagents_core.environments import python
+
+    adapted = python.adapt(type(environment).__name__, environment, seed=seed)
+    return wrappers.CanonicalActions(wrappers.SinglePrecision(adapted))
 
 
 def list_ids(suite: str | None = None) -> list[str]:

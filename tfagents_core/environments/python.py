@@ -109,7 +109,7 @@ def load(
     """
     del evaluation  # The factory knows nothing of it.
     made = _call(_find_factory(task), seed=seed, render=render)
-    environment = _adapt(task, made, seed=seed)
+    environment = adapt(task, made, seed=seed)
     return wrappers.ConcatObservation(environment) if options.flatten else environment
 
 
@@ -155,7 +155,12 @@ def _call(factory: Callable[..., Any], *, seed: int, render: bool) -> Any:
     return factory(**arguments)
 
 
-def _adapt(task: str, environment: Any, *, seed: int) -> dm_env.Environment:
+def adapt(task: str, environment: Any, *, seed: int) -> dm_env.Environment:
+    """A user's `dm_env` or Gymnasium environment with counted, seeded episodes.
+
+    Raises:
+        errors.EnvironmentIdError: if it is neither; `task` names it.
+    """
     if isinstance(environment, dm_env.Environment):
         is_counted = hasattr(environment, "next_episode_number")
         return environment if is_counted else DmEnvAdapter(environment, seed=seed)

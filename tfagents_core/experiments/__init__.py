@@ -7,10 +7,13 @@ from tfagents_core.experiments.config import (
     RunError,
 )
 from tfagents_core.experiments.evaluation import Evaluation, evaluate
+from tfagents_core.experiments.evaluator import run_episodes
 from tfagents_core.experiments.inline import InlineExperiment
+from tfagents_core.experiments.observers import ContinuousActionObserver
 from tfagents_core.experiments.run import Result, run_experiment
 
 __all__ = [
+    "ContinuousActionObserver",
     "DirectoryError",
     "Evaluation",
     "ExperimentConfig",
@@ -19,5 +22,6 @@ __all__ = [
     "Result",
     "RunError",
     "evaluate",
+    "run_episodes",
     "run_experiment",
 ]

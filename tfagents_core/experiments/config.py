@@ -7,7 +7,9 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tfagents_core import core, specs
+import dm_env
+
+from tfagents_core import core, environments, specs
 
 LAUNCHERS = ("inline",)
 
@@ -17,7 +19,7 @@ class RunError(RuntimeError):
 
 
 class DirectoryError(RunError):
-    """A run's directory cannot be used: it is another run's, or not to be had."""
+    """A run's directory belongs to another run, or is not writable."""
 
 
 class Interrupted(Exception):
@@ -75,8 +77,10 @@ class ExperimentConfig:
         num_checkpoints_kept: the newest so many are kept.
         snapshot_every: actor steps from one snapshot of the policy to the next, all of
             which are kept; with 0 there is one, at the end.
-        observers: each, given the environments' spec, makes an observer whose figures
-            join the rows about training episodes.
+        observers: each, given the environments' spec, makes an observer whose metrics
+            are logged with training episodes.
+        environment_factory: makes the run's environments, dm_env or Gymnasium, in place
+            of `environment`, which is then a name only. Resuming needs the same one.
 
     Raises:
         ValueError: a value is impossible; one sentence that names it.
@@ -99,6 +103,16 @@ class ExperimentConfig:
     num_checkpoints_kept: int = 2
     snapshot_every: int = 0
     observers: Sequence[Callable[[specs.EnvironmentSpec], core.Observer]] = ()
+    environment_factory: core.EnvironmentFactory | None = None
+
+    def make_environment(
+        self, *, seed: int, evaluation: bool = False
+    ) -> dm_env.Environment:
+        """One of the run's environments, in its canonical form."""
+        if self.environment_factory is None:
+            return environments.make(self.environment, seed=seed, evaluation=evaluation)
+        made = self.environment_factory(seed=seed, evaluation=evaluation)
+        return environments.make_canonical(made, seed=seed)
 
     def __post_init__(self) -> None:
         """Fills in what the agent decides and refuses impossible values."""

@@ -1,8 +1,9 @@
-"""How good a policy is, in environments of its own."""
+"""Evaluates a saved policy."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -15,7 +16,6 @@ import tree
 from tfagents_core import (
     acting,
     core,
-    environment_loop,
     environments,
     filming,
     registry,
@@ -25,18 +25,17 @@ from tfagents_core import (
 )
 from tfagents_core.checkpointing import snapshots
 from tfagents_core.experiments import config as experiment_config
-from tfagents_core.experiments import run_directory
+from tfagents_core.experiments import evaluator, run_directory
 
-_MAX_ENVIRONMENTS = 10
 _EVALUATIONS = "evaluations.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """How good a saved policy was; also a line of `evaluations.jsonl`.
+    """The evaluation of a saved policy; also a line of `evaluations.jsonl`.
 
     Attributes:
-        policy: what was played: the name of a checkpoint or snapshot.
+        policy: the name of the checkpoint or snapshot.
         environment: the environment's id.
         num_actor_steps: environment steps the policy was trained on.
         seed: of the episodes.
@@ -56,48 +55,6 @@ class Evaluation:
     video: str | None
 
 
-def make_environments(
-    environment_id: str, num_episodes: int, *, seed: int
-) -> list[dm_env.Environment]:
-    """Environments to evaluate in, up to ten of them, apart from the training's."""
-    return [
-        environments.make(
-            environment_id, seed=_environment_seed(seed, index), evaluation=True
-        )
-        for index in range(min(num_episodes, _MAX_ENVIRONMENTS))
-    ]
-
-
-def _environment_seed(seed: int, index: int) -> int:
-    return seeds.derive(seed, "evaluation environment", index)
-
-
-def run_episodes(
-    actor: core.Actor,
-    environments_: Sequence[dm_env.Environment],
-    num_episodes: int,
-    *,
-    observers: Sequence[core.Observer] = (),
-) -> list[types.Episode]:
-    """Plays `num_episodes`, the environments side by side.
-
-    Which environment plays how many is settled beforehand, so that short episodes are
-    not counted more often than long ones.
-
-    Returns:
-        The episodes, ordered by environment and then by time.
-    """
-    size = len(environments_)
-    wanted = [num_episodes // size + (k < num_episodes % size) for k in range(size)]
-    played: list[list[types.Episode]] = [[] for _ in range(size)]
-    loop = environment_loop.EnvironmentLoop(environments_, actor, observers=observers)
-    while any(len(p) < w for p, w in zip(played, wanted, strict=True)):
-        _, ended = loop.step()
-        for episode in ended:
-            played[episode.environment].append(episode)
-    return [e for p, w in zip(played, wanted, strict=True) for e in p[:w]]
-
-
 def evaluate(
     path: pathlib.Path,
     *,
@@ -105,10 +62,10 @@ def evaluate(
     seed: int | None = None,
     video: pathlib.Path | None = None,
 ) -> Evaluation:
-    """Plays episodes with a saved policy, and notes in `path` what came of them.
+    """Plays episodes with a saved policy and appends the result to a file in `path`.
 
-    A run's policy acts as in the run's own evaluations, a snapshot's as it is. The
-    result is appended to `evaluations.jsonl`; a run's `result.json` stays as it is.
+    The policy acts as in the run's own evaluations. The result is appended to
+    `evaluations.jsonl`; a run's `result.json` is not changed.
 
     Args:
         path: a run's directory, whose newest checkpoint is taken, or a snapshot's.
@@ -179,13 +136,18 @@ def _load_run(path: pathlib.Path, num_episodes: int, *, seed: int | None) -> _Sa
     builder = registry.make_builder(
         config["agent"], config["environment"], config["agent_config"]
     )
-    played = make_environments(config["environment"], num_episodes, seed=seed)
+    factory = functools.partial(environments.make, config["environment"])
+    played = evaluator.make_environments(factory, num_episodes, seed=seed)
     spec = specs.make_environment_spec(played[0])
     networks = builder.make_networks(spec, seed=0)
+    policy = builder.make_policy(networks, spec, evaluation=True)
     actor = builder.make_actor(
-        networks, spec, seed=seeds.derive(seed, "evaluation"), evaluation=True
+        policy,
+        spec,
+        seed=seeds.derive(seed, "evaluation"),
+        environment_factory=factory,
     )
-    checkpoint = directory.restore_policy(networks)
+    checkpoint = directory.restore_policy(policy)
     origin = snapshots.Origin(
         agent=config["agent"],
         environment=config["environment"],
@@ -203,10 +165,9 @@ def _load_snapshot(
     origin = snapshot.origin
     if seed is not None:
         origin = dataclasses.replace(origin, seed=seed)
-    canonical = make_environments(origin.environment, num_episodes, seed=origin.seed)
-    actor = acting.FeedForwardActor(
-        lambda observation, seed, num_steps: snapshot.policy(observation), seed=0
-    )
+    factory = functools.partial(environments.make, origin.environment)
+    canonical = evaluator.make_environments(factory, num_episodes, seed=origin.seed)
+    actor = acting.PolicyActor(snapshots.SnapshotPolicy(snapshot), seed=0)
     played = [environment.environment for environment in canonical]
     return _Saved(path.name, origin, actor, played, canonical_actions=False)
 
@@ -216,15 +177,15 @@ def _play(
 ) -> list[types.Episode]:
     """Plays, and films the first episode if there is to be a video."""
     if video is None:
-        return run_episodes(saved.actor, saved.environments, num_episodes)
+        return evaluator.run_episodes(saved.actor, saved.environments, num_episodes)
     recorder = _Recorder()
     with filming.camera(
         video,
         saved.origin.environment,
-        seed=_environment_seed(saved.origin.seed, 0),
+        seed=evaluator.environment_seed(saved.origin.seed, 0),
         canonical_actions=saved.canonical_actions,
     ) as camera:
-        episodes = run_episodes(
+        episodes = evaluator.run_episodes(
             saved.actor, saved.environments, num_episodes, observers=[recorder]
         )
         camera.film(recorder.actions, recorder.rewards)
@@ -253,9 +214,13 @@ class _Recorder(core.Observer):
         """Keeps one step, until the episode's last."""
         if not self._is_over:
             self.actions.append(tree.map_structure(lambda leaf: leaf[0], action))
-            self.rewards.append(float(next_timestep.reward[0]))
+            self.rewards.append(
+                float(
+                    sum(np.sum(leaf[0]) for leaf in tree.flatten(next_timestep.reward))
+                )
+            )
             self._is_over = next_timestep.step_type[0] == dm_env.StepType.LAST
 
     def metrics(self, environment: int) -> Mapping[str, float]:
-        """Nothing."""
+        """None."""
         return {}

@@ -8,21 +8,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import dm_env
 import numpy as np
 
-from tfagents_core import (
-    counting,
-    environment_loop,
-    environments,
-    replay,
-    seeds,
-    specs,
-    types,
-)
+from tfagents_core import replay, seeds, types
 from tfagents_core.checkpointing import snapshots
+from tfagents_core.experiments import cadence, counting, memory, roles
 from tfagents_core.experiments import config as experiment_config
-from tfagents_core.experiments import evaluation, memory
 
 Save: TypeAlias = Callable[[pathlib.Path, Callable[[], None]], None]
 """Writes a saved experiment into a directory; see `InlineExperiment.begin_save`."""
@@ -31,7 +22,7 @@ Save: TypeAlias = Callable[[pathlib.Path, Callable[[], None]], None]
 class _InlineClient:
     """Appends to the replay, and fails rather than wait.
 
-    In one thread nobody else could end the wait, so a wait would be for ever.
+    In one thread nobody else could end the wait, so it would never end.
     """
 
     def __init__(self, buffer: replay.Replay) -> None:
@@ -74,7 +65,8 @@ class InlineExperiment:
         config: the run.
 
     Attributes:
-        counters: how far the run has come.
+        counters: how far the run is.
+        clock: the counter that the run's length and periods refer to.
         stopwatch: seconds spent in act, environment, observe, learn and evaluate.
         memory: what the replay will take once it is full, in words.
 
@@ -84,60 +76,41 @@ class InlineExperiment:
     """
 
     def __init__(self, config: experiment_config.ExperimentConfig) -> None:
-        self._config = config
-        builder, seed = config.builder, config.seed
         num_environments = config.envs_per_actor
         assert num_environments is not None  # The config filled it in.
         training = [
-            environments.make(
-                config.environment, seed=seeds.derive(seed, "environment", index)
+            config.make_environment(
+                seed=seeds.derive(config.seed, "environment", index)
             )
             for index in range(num_environments)
         ]
-        spec = specs.make_environment_spec(training[0])
-        builder.check(spec)
-        self._evaluation_environments: list[dm_env.Environment] = []
-        self._spec = spec
-        self._own_actions = training[0].environment.action_spec()
-
-        self.buffer = builder.make_replay(
-            spec, num_streams=num_environments, seed=seeds.derive(seed, "replay")
+        self._agent = roles.make_agent(config, training[0])
+        self.buffer = roles.make_replay(
+            self._agent,
+            num_streams=num_environments,
+            rows_per_append=num_environments,
         )
         self.memory = memory.check_replay(self.buffer)
         self._client = _InlineClient(self.buffer)
-        networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
-        self.learner = builder.make_learner(
-            networks,
-            spec,
-            dataset=builder.make_dataset(self.buffer, prefetch=0),
-            buffer=self.buffer,
-        )
-        self._policy = builder.make_policy(networks, spec)
-        self._actor = builder.make_actor(
-            networks,
-            spec,
-            seed=seeds.derive(seed, "actor"),
-            adder=builder.make_adder(spec, self._client),
-        )
-        self._evaluation_actor = builder.make_actor(
-            networks, spec, seed=seeds.derive(seed, "evaluation"), evaluation=True
-        )
-        self._loop = environment_loop.EnvironmentLoop(
-            training, self._actor, observers=[make(spec) for make in config.observers]
-        )
+        # In one thread nobody else could end a wait, so neither side ever waits.
+        self.learner = roles.make_learner(self._agent, self.buffer, timeout_s=0)
+        self._actor = roles.make_actor(self._agent, self._client)
+        self._evaluator = roles.make_evaluator(self._agent)
+        self._loop = roles.make_loop(self._agent, training, self._actor)
         self.stopwatch = self._loop.stopwatch
         self.counters = counting.Counters()
+        self.clock = cadence.Clock(self.counters)
 
     def step(self) -> tuple[list[types.Episode], Mapping[str, Any]]:
         """One tick of the environments, and as many learner steps as are due.
 
         Returns:
-            The training episodes that ended, and the last learner step's scalars if
+            The training episodes that ended, and the last learner step's metrics if
             there was one.
 
         Raises:
             NotFiniteError: learning broke down.
-            RunError: acting would have to wait for learning.
+            RunError: acting would have to wait for learning, or learning for acting.
         """
         steps, episodes = self._loop.step()
         self.counters.num_actor_steps += steps
@@ -145,43 +118,47 @@ class InlineExperiment:
         metrics: Mapping[str, Any] = {}
         with self.stopwatch.measure("learn"):
             while self.learner.can_step():
-                metrics = self.learner.step()
-                self.counters.num_learner_steps += self.learner.num_sgd_steps_per_step
+                metrics = self._learn()
+                self.counters.num_learner_steps += self.learner.num_updates_per_step
         return episodes, metrics
+
+    def _learn(self) -> Mapping[str, Any]:
+        try:
+            return self.learner.step()
+        except TimeoutError as error:
+            raise experiment_config.RunError(
+                "The learner said that it could step and then found no batch: "
+                f"{error}; its can_step must ask for as many items as its step draws."
+            ) from error
 
     def evaluate(self) -> list[types.Episode]:
         """Plays the evaluation's episodes with the present policy."""
         with self.stopwatch.measure("evaluate"):
-            return evaluation.run_episodes(
-                self._evaluation_actor,
-                self._make_evaluation_environments(),
-                self._config.eval_episodes,
-            )
+            return self._evaluator.run()
 
-    def limiter(self) -> str:
-        """What the replay holds and what its rate limiters wait for, in words."""
+    def replay_status(self) -> str:
+        """What the replay holds and how often its items are sampled, for people."""
         return "; ".join(
-            f"{table.size:,} items, "
-            + (table.why_not_sample(1) or "learning as fast as acting allows")
+            _describe(table, is_only=len(self.buffer.tables) == 1)
             for table in self.buffer.tables.values()
         )
 
-    def replay_figures(self) -> dict[str, float]:
+    def replay_metrics(self) -> dict[str, float]:
         """Items in the replay, ever inserted and ever sampled, and their target ratio.
 
         Where there are several tables, names end in `/` and the table's.
         """
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         for name, table in self.buffer.tables.items():
             suffix = f"/{name}" if len(self.buffer.tables) > 1 else ""
             stats, limiter = table.stats(), table.config.rate_limiter
-            figures[f"replay_size{suffix}"] = stats.size
-            figures[f"replay_inserts{suffix}"] = stats.num_inserted
-            figures[f"replay_samples{suffix}"] = stats.num_sampled
+            metrics[f"replay_size{suffix}"] = stats.size
+            metrics[f"replay_inserts{suffix}"] = stats.num_inserted
+            metrics[f"replay_samples{suffix}"] = stats.num_sampled
             if isinstance(limiter, replay.SampleToInsertRatio):
                 target = limiter.samples_per_insert
-                figures[f"replay_target_samples_per_insert{suffix}"] = target
-        return figures
+                metrics[f"replay_target_samples_per_insert{suffix}"] = target
+        return metrics
 
     def begin_save(self) -> Save:
         """Copies everything the run needs to go on, but for the replay.
@@ -204,17 +181,14 @@ class InlineExperiment:
         return save
 
     def _state(self) -> dict[str, Any]:
-        state = {
-            **_prefixed("learner", {k: v.numpy() for k, v in self._learner_state()}),
+        variables = {name: v.numpy() for name, v in self.learner.state.items()}
+        return {
+            **_prefixed("learner", variables),
             **_prefixed("actor", self._actor.state()),
-            **_prefixed("evaluation_actor", self._evaluation_actor.state()),
+            **_prefixed("evaluation", self._evaluator.state(), separator="_"),
             **_prefixed("loop", self._loop.state()),
             **_prefixed("counters", dataclasses.asdict(self.counters)),
         }
-        for index, environment in enumerate(self._evaluation_environments):
-            number = np.array(environment.next_episode_number)
-            state[f"evaluation_environment/{index}"] = number
-        return state
 
     def snapshot(self, path: pathlib.Path) -> None:
         """Writes the present policy as a SavedModel: see `checkpointing.snapshots`.
@@ -222,12 +196,12 @@ class InlineExperiment:
         Raises:
             OSError: it cannot be written.
         """
-        config = self._config
+        config = self._agent.config
         snapshots.write(
             path,
-            self._policy,
-            observations=self._spec.observations,
-            actions=self._own_actions,
+            self._agent.evaluation_policy,
+            observations=self._agent.spec.observations,
+            actions=self._agent.own_actions,
             origin=snapshots.Origin(
                 agent=config.agent,
                 environment=config.environment,
@@ -248,36 +222,34 @@ class InlineExperiment:
         """
         with np.load(directory / "state.npz", allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
-        _assign(dict(self._learner_state()), _under("learner", state))
+        _assign(self.learner.state, _under("learner", state))
         self._actor.restore(_under("actor", state))
-        self._evaluation_actor.restore(_under("evaluation_actor", state))
+        self._evaluator.restore(_under("evaluation", state, separator="_"))
         counters = {k: int(v) for k, v in _under("counters", state).items()}
         self.counters.__dict__.update(counters)
-        numbers = _under("evaluation_environment", state)
-        if numbers:
-            for index, environment in enumerate(self._make_evaluation_environments()):
-                environment.next_episode_number = int(numbers[str(index)])
         self.buffer.restore(directory / "replay")
         return self._loop.restore(_under("loop", state))
 
-    def _learner_state(self) -> Any:
-        return self.learner.state.items()
 
-    def _make_evaluation_environments(self) -> list[dm_env.Environment]:
-        config = self._config
-        if not self._evaluation_environments:
-            self._evaluation_environments = evaluation.make_environments(
-                config.environment, config.eval_episodes, seed=config.seed
-            )
-        return self._evaluation_environments
+def _describe(table: replay.TableHandle, *, is_only: bool) -> str:
+    """Such as `12,924 items; 29.8 samples per insert (target 32)`."""
+    stats, limiter = table.stats(), table.config.rate_limiter
+    words = f"{stats.size:,} items; {stats.samples_per_insert:.1f} samples per insert"
+    if isinstance(limiter, replay.SampleToInsertRatio):
+        words += f" (target {limiter.samples_per_insert:g})"
+    return words if is_only else f"{table.name}: {words}"
 
 
-def _prefixed(group: str, state: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{group}/{name}": value for name, value in state.items()}
+def _prefixed(
+    group: str, state: Mapping[str, Any], *, separator: str = "/"
+) -> dict[str, Any]:
+    return {f"{group}{separator}{name}": value for name, value in state.items()}
 
 
-def _under(group: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    prefix = f"{group}/"
+def _under(
+    group: str, state: Mapping[str, np.ndarray], *, separator: str = "/"
+) -> dict[str, np.ndarray]:
+    prefix = f"{group}{separator}"
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 

@@ -1,4 +1,4 @@
-"""Where a run's figures go while it runs."""
+"""Logs a run's metrics while it runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tfagents_core import core, counting, loggers, types
+from tfagents_core import core, loggers, types
 from tfagents_core.experiments import config as experiment_config
+from tfagents_core.experiments import counting
 
 
 class Reporter:
-    """Writes a run's figures wherever they go, each with the counters and the time.
+    """Writes a run's metrics to every logger, each row with counters and time.
 
     Args:
         counters: the run's, read at every row.
@@ -40,13 +41,13 @@ class Reporter:
         """Seconds the run has taken, those before an interruption included."""
         return time.perf_counter() - self._start
 
-    def tick(self, limiter: Callable[[], str]) -> None:
-        """Shows the counters; `limiter` is asked only if something is drawn."""
+    def tick(self, replay_status: Callable[[], str]) -> None:
+        """Shows the counters; `replay_status` is called only if something is drawn."""
         if self._progress is not None:
             self._progress.update(
                 self._counters.num_actor_steps,
                 self._counters.num_learner_steps,
-                limiter,
+                replay_status,
             )
 
     def episode(self, episode: types.Episode) -> None:
@@ -72,6 +73,7 @@ class Reporter:
                 "episode_return": float(np.mean(returns)),
                 "episode_returns": returns,
                 "episode_length": float(np.mean([e.length for e in episodes])),
+                **_mean_metrics(episodes),
             },
         )
         if self._progress is not None:
@@ -91,11 +93,11 @@ class Reporter:
             )
 
     def learner(
-        self, metrics: Mapping[str, Any], replay_figures: Mapping[str, float]
+        self, metrics: Mapping[str, Any], replay_metrics: Mapping[str, float]
     ) -> None:
         """Reports a learner step and the state of the replay after it."""
         scalars = {name: float(value) for name, value in metrics.items()}
-        self._write("learner", {**scalars, **replay_figures})
+        self._write("learner", {**scalars, **replay_metrics})
 
     def _write(self, kind: str, values: Mapping[str, Any]) -> None:
         row = {
@@ -112,3 +114,11 @@ class Reporter:
                 f"({error.strerror}); make room, and the same command goes on from the "
                 "newest checkpoint."
             ) from error
+
+
+def _mean_metrics(episodes: Sequence[types.Episode]) -> dict[str, float]:
+    """The mean of each metric over the episodes, which all have the same."""
+    return {
+        name: float(np.mean([episode.metrics[name] for episode in episodes]))
+        for name in episodes[0].metrics
+    }

@@ -5,26 +5,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
-import signal
-import threading
-import time
-import types as python_types
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfagents_core import checkpointing, core, learning, loggers
+from tfagents_core.experiments import (
+    cadence,
+    inline,
+    reporting,
+    run_directory,
+    saving,
+    signals,
+)
 from tfagents_core.experiments import config as experiment_config
-from tfagents_core.experiments import inline, reporting, run_directory
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a finished run came to; also the contents of its `result.json`.
+    """The outcome of a finished run; also the contents of its `result.json`.
 
     Attributes:
         episode_return: mean return of the final evaluation.
@@ -34,9 +36,9 @@ class Result:
         num_episodes: training episodes finished.
         walltime_s: seconds of training and evaluation.
         variables_sha256: digest of all learner variables in the order of their names.
-        seconds: where the time went since the run was last started: act, environment,
-            observe (which is insertion), learn, evaluate, snapshot and checkpoint
-            (which is what training waited for, not what was written meanwhile).
+        seconds: time by part since the run was last started: act, environment, observe
+            (mostly insertion into the replay), learn, evaluate, snapshot and checkpoint
+            (only the time that training waited, not that of writing beside it).
     """
 
     episode_return: float
@@ -55,17 +57,17 @@ def run_experiment(
     outputs: Sequence[core.Logger] = (),
     progress: loggers.Progress | None = None,
 ) -> Result:
-    """Trains one agent; goes on where it was if `config.run_dir` holds the same run.
+    """Trains one agent; resumes if `config.run_dir` holds the same run.
 
-    A run that was stopped, in whatever way, goes on from its newest intact checkpoint
-    and ends with exactly the variables it would have had. A finished one is left as it
-    is and its result returned.
+    A run that was stopped, in whatever way, resumes from its newest intact checkpoint
+    and ends with exactly the variables of an uninterrupted run. A finished run is left
+    unchanged and its result returned.
 
     Args:
         config: the run.
         outputs: more loggers, beside the run directory's JSON lines and TensorBoard
             events; not closed here.
-        progress: shows how far the run is; not closed here.
+        progress: displays the run's progress; not closed here.
 
     Returns:
         What `result.json` holds.
@@ -86,8 +88,8 @@ def run_experiment(
     experiment = inline.InlineExperiment(config)
     with (
         directory.open(config),
-        _noting_signals() as interruption,
-        checkpointing.BackgroundWriter[_Saved]() as writer,
+        signals.noting() as interruption,
+        checkpointing.BackgroundWriter[saving.Saved]() as writer,
     ):
         run = _Run(config, experiment, directory=directory, writer=writer)
         if progress is not None:
@@ -98,17 +100,8 @@ def run_experiment(
     return result
 
 
-@dataclasses.dataclass(frozen=True)
-class _Saved:
-    """A checkpoint that was written: as of when, of what size, in what time."""
-
-    num_actor_steps: int
-    num_bytes: int
-    write_s: float
-
-
 class _Run:
-    """The loop of one run: train, evaluate, checkpoint."""
+    """The loop of one run: train, evaluate, snapshot, checkpoint."""
 
     def __init__(
         self,
@@ -116,14 +109,12 @@ class _Run:
         experiment: inline.InlineExperiment,
         *,
         directory: run_directory.RunDirectory,
-        writer: checkpointing.BackgroundWriter[_Saved],
+        writer: checkpointing.BackgroundWriter[saving.Saved],
     ) -> None:
-        """Goes back to the newest checkpoint, if there is one."""
+        """Restores the newest checkpoint, if there is one."""
         self._config = config
         self._experiment = experiment
         self._directory = directory
-        self._writer = writer
-        self._stall_s = 0.0  # For the newest save.
         self._returns: list[float] = []  # Of the newest evaluation.
         self._walltime_s = 0.0
         checkpoint = directory.latest_checkpoint()
@@ -131,7 +122,21 @@ class _Run:
             directory.cut_metrics(0)
         else:
             self._restore(checkpoint)
-        self._next_save_s = time.perf_counter() + config.checkpoint_every_s
+        self._is_saved = checkpoint is not None
+        self._saver = saving.Saver(
+            experiment,
+            directory,
+            writer,
+            num_kept=config.num_checkpoints_kept,
+            period_s=config.checkpoint_every_s,
+        )
+        now = experiment.clock.now
+        self._evaluations = cadence.Cadence(config.eval_every, now=now)
+        self._snapshots = cadence.Cadence(config.snapshot_every, now=now)
+        self._saves = cadence.Cadence(config.checkpoint_every, now=now)
+        self._learner_rows = cadence.Cadence(
+            config.learner_log_every, now=experiment.counters.num_learner_steps
+        )
 
     @contextlib.contextmanager
     def reporter(
@@ -153,72 +158,73 @@ class _Run:
             )
 
     def train(
-        self, reporter: reporting.Reporter, interruption: _Interruption
+        self, reporter: reporting.Reporter, interruption: signals.Interruption
     ) -> Result:
         """Trains to the end."""
-        counters = self._experiment.counters
-        while counters.num_actor_steps < self._config.num_actor_steps:
+        while not self._is_over:
             self._tick(reporter)
             if interruption.signal is not None:
-                self._begin_save(reporter)
-                self._finish_save(reporter)
-                raise experiment_config.Interrupted(
-                    interruption.signal,
-                    f"Interrupted at step {counters.num_actor_steps:,}; the same "
-                    f"command goes on from the checkpoint in {self._directory.path}.",
-                )
-            if self._writer.is_done:
-                self._finish_save(reporter)
-            if self._is_save_due():
-                self._begin_save(reporter)
-        self._begin_save(reporter)
-        self._finish_save(reporter)
+                self._stop(reporter, interruption.signal)
+            if self._saver.is_done:
+                self._saver.finish(reporter)
+            # Both are asked, so that the cadence sees every tick.
+            if self._saves.is_due(self._experiment.clock.now) or self._saver.is_due:
+                self._save(reporter)
+        self._save(reporter)
+        self._saver.finish(reporter)
         return Result(
             episode_return=float(np.mean(self._returns)),
             episode_returns=self._returns,
-            **dataclasses.asdict(counters),
+            **dataclasses.asdict(self._experiment.counters),
             walltime_s=reporter.walltime_s,
             variables_sha256=checkpointing.digest(self._experiment.learner.state),
             seconds=dict(self._experiment.stopwatch.seconds),
         )
 
+    @property
+    def _is_over(self) -> bool:
+        return self._experiment.clock.now >= self._config.num_actor_steps
+
     def _tick(self, reporter: reporting.Reporter) -> None:
-        config, experiment = self._config, self._experiment
-        counters = experiment.counters
-        before = dataclasses.replace(counters)
+        experiment = self._experiment
         try:
             episodes, metrics = experiment.step()
         except learning.NotFiniteError as error:
-            self._finish_save(reporter)
+            self._saver.finish(reporter)
             raise experiment_config.RunError(
                 f"{str(error).rstrip('.')}; {self._last_checkpoint()}."
             ) from error
-        reporter.tick(experiment.limiter)
+        self._is_saved = False
+        reporter.tick(experiment.replay_status)
         for episode in episodes:
             reporter.episode(episode)
-        if metrics and _crosses(
-            config.learner_log_every,
-            before.num_learner_steps,
-            counters.num_learner_steps,
-        ):
-            reporter.learner(metrics, experiment.replay_figures())
-        is_last = counters.num_actor_steps >= config.num_actor_steps
-        if is_last or _crosses(
-            config.eval_every, before.num_actor_steps, counters.num_actor_steps
-        ):
+        if metrics and self._learner_rows.is_due(experiment.counters.num_learner_steps):
+            reporter.learner(metrics, experiment.replay_metrics())
+        now = experiment.clock.now
+        if self._evaluations.is_due(now) or self._is_over:
             evaluated = experiment.evaluate()
             reporter.evaluation(evaluated)
             self._returns = [episode.total_reward for episode in evaluated]
-        if is_last or _crosses(
-            config.snapshot_every, before.num_actor_steps, counters.num_actor_steps
-        ):
+        if self._snapshots.is_due(now) or self._is_over:
             self._snapshot()
-        self._step_is_due = _crosses(
-            config.checkpoint_every, before.num_actor_steps, counters.num_actor_steps
+
+    def _stop(self, reporter: reporting.Reporter, signal: int) -> None:
+        """Saves, and raises `Interrupted`."""
+        self._save(reporter)
+        self._saver.finish(reporter)
+        raise experiment_config.Interrupted(
+            signal,
+            f"Interrupted at step {self._experiment.clock.now:,}; the same command "
+            f"goes on from the checkpoint in {self._directory.path}.",
         )
 
-    def _is_save_due(self) -> bool:
-        return self._step_is_due or time.perf_counter() >= self._next_save_s
+    def _save(self, reporter: reporting.Reporter) -> None:
+        """Begins a checkpoint, unless there is one of this very moment."""
+        if self._is_saved:
+            return
+        run = {"episode_returns": self._returns, "walltime_s": reporter.walltime_s}
+        self._saver.begin(run, reporter)
+        self._is_saved = True
 
     def _snapshot(self) -> None:
         path = self._directory.snapshot(self._experiment.counters.num_actor_steps)
@@ -230,54 +236,6 @@ class _Run:
                 f"The snapshot {path} could not be written ({error.strerror or error}); "
                 "the same command goes on from the newest checkpoint."
             ) from error
-
-    def _begin_save(self, reporter: reporting.Reporter) -> None:
-        """Begins a checkpoint as of now, which is written while training goes on."""
-        self._finish_save(reporter)
-        start_s = time.perf_counter()
-        with self._experiment.stopwatch.measure("checkpoint"):
-            self._writer.start(self._make_save(reporter.walltime_s))
-        self._stall_s = time.perf_counter() - start_s
-        self._next_save_s = start_s + self._config.checkpoint_every_s
-
-    def _make_save(self, walltime_s: float) -> Callable[[Callable[[], None]], _Saved]:
-        """What writes a checkpoint of the present state, in another thread."""
-        num_actor_steps = self._experiment.counters.num_actor_steps
-        save = self._experiment.begin_save()
-        metrics = self._directory.metrics
-        run = {
-            "episode_returns": self._returns,
-            "walltime_s": walltime_s,
-            "metrics_bytes": metrics.stat().st_size,
-        }
-
-        def write(when_copied: Callable[[], None]) -> _Saved:
-            def fill(path: pathlib.Path) -> None:
-                save(path, when_copied)
-                (path / "run.json").write_text(json.dumps(run))
-                run_directory.flush(metrics)
-
-            start_s = time.perf_counter()
-            num_bytes = self._directory.save(
-                num_actor_steps, fill, keep=self._config.num_checkpoints_kept
-            )
-            return _Saved(num_actor_steps, num_bytes, time.perf_counter() - start_s)
-
-        return write
-
-    def _finish_save(self, reporter: reporting.Reporter) -> None:
-        """Waits for the checkpoint under way, if there is one, and reports it."""
-        start_s = time.perf_counter()
-        with self._experiment.stopwatch.measure("checkpoint"):
-            saved = self._writer.finish()
-        stall_s = self._stall_s + time.perf_counter() - start_s
-        if saved is not None and saved.num_bytes:
-            reporter.checkpoint(
-                saved.num_actor_steps,
-                num_bytes=saved.num_bytes,
-                write_s=saved.write_s,
-                stall_s=stall_s,
-            )
 
     def _last_checkpoint(self) -> str:
         checkpoint = self._directory.latest_checkpoint()
@@ -293,41 +251,7 @@ class _Run:
         for index in self._experiment.restore(checkpoint):
             warnings.warn(
                 f"Environment {index} is not deterministic: its episode could not be "
-                "taken up where it was, so it begins a new one, and the run is no "
-                "longer an exact continuation.",
+                "resumed where it was, so a new episode begins there, and the run is "
+                "no longer an exact continuation.",
                 stacklevel=2,
             )
-
-
-@dataclasses.dataclass
-class _Interruption:
-    """The signal that came, if one did."""
-
-    signal: int | None = None
-
-
-@contextlib.contextmanager
-def _noting_signals() -> Iterator[_Interruption]:
-    """Notes SIGINT and SIGTERM, to stop between two ticks; a second stops at once."""
-    interruption = _Interruption()
-
-    def note(number: int, frame: python_types.FrameType | None) -> None:
-        del frame
-        if interruption.signal is not None:
-            os._exit(128 + number)
-        interruption.signal = number
-
-    # Python lets only the main thread handle signals.
-    handled = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if handled else ()
-    previous = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield interruption
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _crosses(period: int, before: int, after: int) -> bool:
-    """Whether a multiple of `period` lies in `(before, after]`; never if it is 0."""
-    return period > 0 and before // period != after // period

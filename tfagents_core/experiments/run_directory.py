@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import fcntl
 import importlib.metadata
+import itertools
 import json
 import os
 import pathlib
@@ -139,15 +140,15 @@ class RunDirectory:
     ) -> int:
         """Writes a checkpoint as of `num_actor_steps` and keeps the newest `keep`.
 
+        Several checkpoints may be of one step: a reset is no step, but a new state.
+
         Returns:
-            The bytes written; 0 if there is a checkpoint of this step.
+            The bytes written.
 
         Raises:
             RunError: it cannot be written; the ones before it are intact.
         """
-        path = self._checkpoints / _step_name(num_actor_steps)
-        if path.exists():
-            return 0
+        path = self._free_name(num_actor_steps)
         try:
             num_bytes = checkpointing.write(path, fill)
             checkpointing.keep_newest(self._checkpoints, keep)
@@ -158,6 +159,15 @@ class RunDirectory:
                 "goes on from the one before it."
             ) from error
         return num_bytes
+
+    def _free_name(self, num_actor_steps: int) -> pathlib.Path:
+        """The name after those of this step's checkpoints, in their order."""
+        name = _step_name(num_actor_steps)
+        again = itertools.count(1)
+        path = self._checkpoints / name
+        while path.exists():
+            path = self._checkpoints / f"{name}-{next(again):06d}"
+        return path
 
     def latest_checkpoint(self) -> pathlib.Path | None:
         """The newest intact checkpoint; None where none was ever written.
@@ -186,8 +196,8 @@ class RunDirectory:
     def _list_checkpoints(self) -> list[pathlib.Path]:
         return checkpointing.list_all(self._checkpoints)
 
-    def restore_policy(self, networks: core.Networks) -> pathlib.Path:
-        """Gives a policy the variables of the newest checkpoint.
+    def restore_policy(self, policy: core.Policy) -> pathlib.Path:
+        """Assigns a policy's variables from the newest checkpoint.
 
         Returns:
             The checkpoint.
@@ -202,7 +212,7 @@ class RunDirectory:
                 f"{self.path} has no checkpoint yet; let the run go on for a while."
             )
         checkpointing.restore_group(
-            checkpoint / "state.npz", "learner/policy", networks.policy_variables
+            checkpoint / "state.npz", "learner/policy", policy.variables
         )
         return checkpoint
 
@@ -217,14 +227,14 @@ class RunDirectory:
 
 
 def flush(path: pathlib.Path) -> None:
-    """Has what was written to a file reach the disk."""
+    """Flushes a file to disk (fsync)."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
 
 
 def num_actor_steps(checkpoint: pathlib.Path) -> int:
-    """As of how many steps a checkpoint is, by its name."""
-    return int(checkpoint.name.removeprefix(_STEP))
+    """The actor steps that a checkpoint is of, by its name."""
+    return int(checkpoint.name.removeprefix(_STEP).partition("-")[0])
 
 
 def _step_name(num_actor_steps: int) -> str:

@@ -1,7 +1,27 @@
-"""What learners share."""
+"""How agents learn: the learner, and what update rules share."""
 
-from tfagents_core.learning.learner import NotFiniteError, SGDLearner, Update
+from tfagents_core.learning.config import (
+    LearnerConfig,
+    ReplayConfig,
+    TransitionConfig,
+    check_positive,
+    check_within,
+)
+from tfagents_core.learning.learner import Learner, NotFiniteError
 from tfagents_core.learning.optimizers import Adam
-from tfagents_core.learning.targets import update_periodically
+from tfagents_core.learning.schedules import linear
+from tfagents_core.learning.targets import update_periodically, update_softly
 
-__all__ = ["Adam", "NotFiniteError", "SGDLearner", "Update", "update_periodically"]
+__all__ = [
+    "Adam",
+    "Learner",
+    "LearnerConfig",
+    "NotFiniteError",
+    "ReplayConfig",
+    "TransitionConfig",
+    "check_positive",
+    "check_within",
+    "linear",
+    "update_periodically",
+    "update_softly",
+]

@@ -1,123 +1,118 @@
-"""What every learner that samples a dataset shares."""
+"""The learner that drives an agent's update rule."""
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tree
 
-from tfagents_core import core, datasets, replay
+from tfagents_core import core, replay, types
 
 
 class NotFiniteError(ArithmeticError):
-    """A figure of a learner step became NaN or infinite; the message says which."""
+    """A metric of a learner step became NaN or infinite; the message names it."""
 
 
-class Update(NamedTuple):
-    """What one SGD step gives back.
+class Learner(core.Learner):
+    """Calls an update rule on batches, compiled, and does all that surrounds it.
 
-    Attributes:
-        metrics: scalars worth logging; all of them must stay finite.
-        priorities: `[B]` float, what the batch's items are to be drawn by from now
-            on; None to leave the table as it is.
-    """
-
-    metrics: dict[str, tf.Tensor]
-    priorities: tf.Tensor | None = None
-
-
-class SGDLearner(core.Learner):
-    """Takes SGD steps on the batches of a dataset, compiled into one call.
-
-    A subclass sets its variables up, calls this constructor, and writes `_update`: a
-    pure function of the variables and one batch. Not thread-safe.
+    One call of `step` draws the batches of `num_updates_per_step` updates together,
+    runs the updates in one compiled function, checks that every metric is finite, and
+    then writes new priorities. Not thread-safe.
 
     Args:
-        dataset: endless; each element is a `replay.Sample` of tensors that holds the
-            `num_sgd_steps_per_step * batch_size` items of one `step`.
-        variables: every variable a resumed run needs, as groups by name; `"policy"`
-            is the group that actors ask for.
-        batch_size: items in an SGD step.
-        table: what `can_step` asks and where priorities go; None if the dataset is
-            always ready and knows no priorities.
-        num_sgd_steps_per_step: SGD steps that one `step` takes.
-        jit_compile: whether XLA compiles `_update`.
+        rule: the algorithm.
+        source: where batches come from and priorities go; where `num_updates_per_step`
+            is more than 1, its arrays have that axis in front.
+        seed: all randomness of the updates follows from it and their number.
+        num_updates_per_step: updates that one `step` takes.
+        jit_compile: whether XLA compiles an update.
     """
 
     def __init__(
         self,
-        dataset: tf.data.Dataset,
-        variables: Mapping[str, Sequence[tf.Variable]],
+        rule: core.UpdateRule,
+        source: core.BatchSource,
         *,
-        batch_size: int,
-        table: replay.TableHandle | None = None,
-        num_sgd_steps_per_step: int = 1,
+        seed: int,
+        num_updates_per_step: int = 1,
         jit_compile: bool = False,
     ) -> None:
-        self._compiled_update = (
-            tf.function(self._update, jit_compile=True) if jit_compile else self._update
+        self._source = source
+        self._seed = seed % 2**31
+        self.num_updates_per_step = num_updates_per_step
+        self._update = (
+            tf.function(rule.update, jit_compile=True) if jit_compile else rule.update
         )
         self._num_learner_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._variables = {
-            **{name: list(group) for name, group in variables.items()},
+            **{name: list(group) for name, group in rule.variables.items()},
             "num_learner_steps": [self._num_learner_steps],
         }
-        self._iterator = iter(dataset)
-        self._table = table
-        self._num_items = batch_size * num_sgd_steps_per_step
-        self.num_sgd_steps_per_step = num_sgd_steps_per_step
-
-    @abc.abstractmethod
-    def _update(self, sample: replay.Sample) -> Update:
-        """One SGD step on one batch."""
 
     def can_step(self) -> bool:
-        """Whether the table would give a step's batches now."""
-        return self._table is None or self._table.can_sample(self._num_items)
+        """Whether the batches of a step could be drawn without waiting."""
+        return self._source.is_ready()
 
     def step(self) -> Mapping[str, tf.Tensor]:
-        """Takes `num_sgd_steps_per_step` SGD steps; returns the last one's scalars.
+        """Takes `num_updates_per_step` updates; returns the last one's metrics.
 
         Among them `sample_age_inserts`: how many items were inserted, on average, since
-        those of the batch.
+        those of the batch; with several tables, one for each.
 
         Raises:
-            NotFiniteError: a scalar is NaN or infinite.
+            NotFiniteError: a metric is NaN or infinite; priorities are as before.
+            TimeoutError: the source had no batch in time.
         """
-        metrics, is_finite = self._step()
+        # The draw may wait. It happens here, in Python, and not inside the compiled
+        # function, because no signal is handled while TensorFlow waits.
+        batch = tree.map_structure(tf.convert_to_tensor, self._source.next())
+        metrics, priorities, is_finite = self._step(batch)
         if not is_finite:
-            figures = ", ".join(f"{k} {float(v):g}" for k, v in metrics.items())
+            values = ", ".join(f"{k} {float(v):g}" for k, v in metrics.items())
             raise NotFiniteError(
                 f"Learning broke down at learner step {int(self._num_learner_steps):,}"
-                f" ({figures}); a smaller learning rate may help."
+                f" ({values}); a smaller learning rate may help."
             )
+        # One update after another, so that of equal keys the last priority counts.
+        for update in priorities:
+            for table, (keys, values) in update.items():
+                self._source.update_priorities(
+                    table, keys.numpy(), values.numpy().astype(np.float64)
+                )
         return metrics  # type: ignore[no-any-return]
 
     @tf.function  # type: ignore[untyped-decorator]
-    def _step(self) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def _step(
+        self, batches: types.NestedTensor
+    ) -> tuple[dict[str, tf.Tensor], list[dict[str, Any]], tf.Tensor]:
         is_finite = tf.constant(True)
-        for sample in datasets.split(next(self._iterator), self.num_sgd_steps_per_step):
-            metrics, priorities = self._compiled_update(sample)
+        priorities = []
+        for index in range(self.num_updates_per_step):
+            batch = batches
+            if self.num_updates_per_step > 1:
+                batch = tree.map_structure(lambda array, i=index: array[i], batches)
+            metrics, new_priorities = self._update(
+                batch,
+                seed=tf.stack([self._seed, tf.cast(self._num_learner_steps, tf.int32)]),
+                num_steps=tf.identity(self._num_learner_steps),
+            )
             self._num_learner_steps.assign_add(1)
             scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
             is_finite &= tf.reduce_all(tf.math.is_finite(scalars))
-            if priorities is not None and self._table is not None:
-                tf.numpy_function(
-                    self._update_priorities, [sample.info.key, priorities], []
-                )
-        age = tf.reduce_mean(tf.cast(sample.info.age, tf.float32))
-        return {**metrics, "sample_age_inserts": age}, is_finite
-
-    def _update_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
-        assert self._table is not None
-        if np.isfinite(priorities).all():  # Else `step` will say so.
-            self._table.update_priorities(keys, priorities.astype(np.float64))
+            priorities.append(
+                {
+                    table: (_infos(batch, table).key, values)
+                    for table, values in new_priorities.items()
+                }
+            )
+        return {**metrics, **_ages(batch)}, priorities, is_finite
 
     def get_variables(self, names: Sequence[str]) -> list[list[np.ndarray]]:
-        """The present values of the groups `names`.
+        """The current values of the groups `names`.
 
         Raises:
             KeyError: there is no group of that name.
@@ -138,3 +133,24 @@ class SGDLearner(core.Learner):
             for group, variables in self._variables.items()
             for index, variable in enumerate(variables)
         }
+
+
+def _infos(batch: types.NestedTensor, table: str) -> replay.SampleInfo:
+    """The information about the items of `table` in a batch."""
+    sample: replay.Sample = batch[table] if isinstance(batch, dict) else batch
+    return sample.info
+
+
+def _ages(batch: types.NestedTensor) -> dict[str, tf.Tensor]:
+    """The mean age of a batch's items, in inserts; by table where there are several."""
+    samples = (
+        {f"/{name}": sample for name, sample in batch.items()}
+        if isinstance(batch, dict)
+        else {"": batch}
+    )
+    return {
+        f"sample_age_inserts{suffix}": tf.reduce_mean(
+            tf.cast(sample.info.age, tf.float32)
+        )
+        for suffix, sample in samples.items()
+    }

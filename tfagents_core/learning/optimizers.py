@@ -18,7 +18,7 @@ class Adam:
     Args:
         parameters: what to optimise; `apply` takes their gradients in this order.
         learning_rate: alpha.
-        clip_norm: longest global norm of the gradients let through; None for no limit.
+        clip_norm: gradients are scaled down to this global norm; None for no limit.
         beta1: decay of the mean of gradients, per step.
         beta2: decay of the mean of squared gradients, per step.
         epsilon: added to the root of the second moment.
@@ -57,7 +57,12 @@ class Adam:
         return [*self._powers, *(m for moments in self._moments for m in moments)]
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Moves the parameters against `gradients`; returns their global norm `[]`."""
+        """Moves the parameters against `gradients`; returns their global norm `[]`.
+
+        Under `snt.distribute.Replicator` the gradients are averaged over the replicas
+        first, so that all replicas take the same step.
+        """
+        gradients = _average_over_replicas(gradients)
         norm = tf.linalg.global_norm(gradients)
         if self._clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, norm)
@@ -79,3 +84,18 @@ class Adam:
         self._powers[0].assign(self._powers[0] * self._beta1)
         self._powers[1].assign(self._powers[1] * self._beta2)
         return norm
+
+
+def _average_over_replicas(gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+    """The mean of each gradient over the replicas, if there are several.
+
+    It comes before the clip: replicas that clipped their own gradients would take
+    different steps, and the mean of clipped gradients is another one.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    averaged: Sequence[tf.Tensor] = context.all_reduce(
+        tf.distribute.ReduceOp.MEAN, list(gradients)
+    )
+    return averaged

@@ -1,4 +1,4 @@
-"""How far a run is, on the console.
+"""A run's progress on the console.
 
 A terminal gets a live display; a pipe or a file gets a plain line now and then.
 """
@@ -25,14 +25,14 @@ _NUM_RECENT_RETURNS = 10
 _UNKNOWN = "–"
 
 Clock = Callable[[], float]
-Limiter = str | Callable[[], str]
+ReplayStatus = str | Callable[[], str]
 
 
 class Progress(contextlib.AbstractContextManager["Progress"]):
-    """Takes what a run has done and shows it now and then.
+    """Displays the progress of a run, redrawn from time to time.
 
     Every method may be called on every tick: between drawings a call only stores its
-    arguments. A context manager, which closes at its end. Not thread-safe.
+    arguments. A context manager, which closes the display on exit. Not thread-safe.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
 
         Args:
             total_steps: actor steps of the whole run.
-            stream: where it is shown.
+            stream: where to draw.
             period_s: seconds between drawings.
-            title: what runs, such as agent and environment.
+            title: a heading, such as agent and environment.
             clock: seconds since any fixed moment.
         """
         self._total_steps = total_steps
@@ -64,7 +64,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._num_actor_steps = 0
         self._num_learner_steps = 0
         self._num_episodes = 0
-        self._limiter: Limiter = ""
+        self._replay: ReplayStatus = ""
         self._returns: collections.deque[float] = collections.deque(
             maxlen=_NUM_RECENT_RETURNS
         )
@@ -72,19 +72,19 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._checkpoint = ""
 
     def update(
-        self, num_actor_steps: int, num_learner_steps: int, limiter: Limiter = ""
+        self, num_actor_steps: int, num_learner_steps: int, replay: ReplayStatus = ""
     ) -> None:
         """Takes the present counters.
 
         Args:
             num_actor_steps: actor steps of the run so far.
             num_learner_steps: learner steps of the run so far.
-            limiter: what the replay's rate limiter says, or a function that says it,
+            replay: what the replay holds, in words, or a function that returns it,
                 called only when something is drawn.
         """
         self._num_actor_steps = num_actor_steps
         self._num_learner_steps = num_learner_steps
-        self._limiter = limiter
+        self._replay = replay
         now = self._clock()
         if now < self._next_draw_s:
             return
@@ -104,7 +104,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._draw_evaluation()
 
     def checkpoint(self, text: str) -> None:
-        """Takes what there is to say about the newest checkpoint."""
+        """Takes a description of the newest checkpoint."""
         self._checkpoint = text
 
     @abc.abstractmethod
@@ -145,15 +145,15 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         if not self._returns:
             return _UNKNOWN
         mean = sum(self._returns) / len(self._returns)
-        last = f"{_figure(self._returns[-1])} (mean of {len(self._returns)}: "
-        return f"{last}{_figure(mean)}, episode {self._num_episodes:,})"
+        last = f"{_format(self._returns[-1])} (mean of {len(self._returns)}: "
+        return f"{last}{_format(mean)}, episode {self._num_episodes:,})"
 
     def _evaluation_text(self) -> str:
         """The last evaluation's return and when it was."""
         if self._evaluation is None:
             return _UNKNOWN
         num_actor_steps, episode_return = self._evaluation
-        return f"{_figure(episode_return)} at {num_actor_steps:,} steps"
+        return f"{_format(episode_return)} at {num_actor_steps:,} steps"
 
     def _speed_text(self) -> str:
         """Actor and learner steps a second."""
@@ -161,7 +161,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         if per_second is None:
             return _UNKNOWN
         acting, learning = per_second
-        return f"{_figure(acting)} steps/s, {_figure(learning)} learner steps/s"
+        return f"{_format(acting)} steps/s, {_format(learning)} learner steps/s"
 
     def _time_left_text(self) -> str:
         """Such as `1:02:03` at the present speed."""
@@ -171,8 +171,8 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         num_left = max(self._total_steps - self._num_actor_steps, 0)
         return _duration(num_left / per_second[0])
 
-    def _limiter_text(self) -> str:
-        return self._limiter() if callable(self._limiter) else self._limiter
+    def _replay_text(self) -> str:
+        return self._replay() if callable(self._replay) else self._replay
 
 
 class LinesProgress(Progress):
@@ -205,8 +205,8 @@ class LinesProgress(Progress):
         parts = [self._steps_text(), self._speed_text()]
         if self._returns:
             parts.append(f"return {self._returns_text()}")
-        if limiter := self._limiter_text():
-            parts.append(limiter)
+        if replay := self._replay_text():
+            parts.append(f"replay {replay}")
         parts.append(f"{self._time_left_text()} left")
         self._print(" | ".join(parts))
 
@@ -274,8 +274,8 @@ class LiveProgress(Progress):
             ("evaluation return", self._evaluation_text()),
             ("speed", self._speed_text()),
         ]
-        if limiter := self._limiter_text():
-            rows.append(("replay", limiter))
+        if replay := self._replay_text():
+            rows.append(("replay", replay))
         if self._checkpoint:
             rows.append(("checkpoint", self._checkpoint))
         return rows
@@ -297,7 +297,7 @@ def make_progress(
     return LinesProgress(total_steps, stream, title=title)
 
 
-def _figure(value: float) -> str:
+def _format(value: float) -> str:
     """`value` to about four digits, with thousands separated."""
     magnitude = abs(value)
     if magnitude >= 1000:

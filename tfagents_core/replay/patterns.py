@@ -25,6 +25,11 @@ class NStep:
 
     n: int
 
+    @property
+    def max_items_per_row(self) -> int:
+        """Most items that one row makes: the last of an episode makes n."""
+        return self.n
+
     def compile(self) -> _core.Pattern:
         """The core's pattern."""
         return _core.Pattern(kind=_core.PatternKind.N_STEP, length=self.n)
@@ -44,6 +49,11 @@ class Sequence:
     length: int
     period: int
     end: Literal["pad", "drop"] = "pad"
+
+    @property
+    def max_items_per_row(self) -> int:
+        """Most items that one row makes."""
+        return 1
 
     def __post_init__(self) -> None:
         if self.end not in ("pad", "drop"):
@@ -68,6 +78,11 @@ class Episode:
     """
 
     max_length: int
+
+    @property
+    def max_items_per_row(self) -> int:
+        """Most items that one row makes."""
+        return 1
 
     def compile(self) -> _core.Pattern:
         """The core's pattern."""

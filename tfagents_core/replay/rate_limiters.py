@@ -39,12 +39,13 @@ class SampleToInsertRatio:
       samples_per_insert: items sampled per item inserted, > 0.
       min_size: items there must be before sampling starts, >= 1.
       error_buffer: samples by which either side may be ahead; at least
-        `max(1, samples_per_insert)`, as one insert or one sample must fit.
+        `max(1, samples_per_insert)`, as one insert or one sample must fit. None leaves
+        it open: `for_batches` fills it in before a replay is made.
     """
 
     samples_per_insert: float
     min_size: int
-    error_buffer: float
+    error_buffer: float | None = None
 
     @classmethod
     def for_batches(
@@ -72,6 +73,8 @@ class SampleToInsertRatio:
         return cls(samples_per_insert, min_size, slack)
 
     def __post_init__(self) -> None:
+        if self.error_buffer is None:
+            return
         least = max(1.0, self.samples_per_insert)
         if not (math.isfinite(self.error_buffer) and self.error_buffer >= least):
             raise ValueError(
@@ -81,7 +84,17 @@ class SampleToInsertRatio:
             )
 
     def compile(self) -> _core.RateLimiter:
-        """The core's limiter."""
+        """The core's limiter.
+
+        Raises:
+          ValueError: error_buffer is open.
+        """
+        if self.error_buffer is None:
+            raise ValueError(
+                "this SampleToInsertRatio has no error_buffer; make it with "
+                "SampleToInsertRatio.for_batches, which knows how much slack whole "
+                "batches and appends need"
+            )
         due = self.samples_per_insert * self.min_size
         return _core.RateLimiter(
             samples_per_insert=self.samples_per_insert,
