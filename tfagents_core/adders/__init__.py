@@ -5,6 +5,7 @@ from tfagents_core.adders.items import (
     frame_stacks,
     n_step_table,
     sequence_table,
+    unroll_table,
 )
 from tfagents_core.adders.rows import Row, RowAdder, compress_images, row_spec
 
@@ -17,4 +18,5 @@ __all__ = [
     "n_step_table",
     "row_spec",
     "sequence_table",
+    "unroll_table",
 ]

@@ -1,5 +1,5 @@
 """Pipelines of batches for learners."""
 
-from tfagents_core.datasets.table import from_table, split
+from tfagents_core.datasets.table import from_table
 
-__all__ = ["from_table", "split"]
+__all__ = ["from_table"]

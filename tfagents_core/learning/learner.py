@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+import tree
 
-from tfagents_core import core, datasets, replay
+from tfagents_core import core, replay
 
 
 class NotFiniteError(ArithmeticError):
@@ -99,7 +100,7 @@ class SGDLearner(core.Learner):
     @tf.function  # type: ignore[untyped-decorator]
     def _step(self) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         is_finite = tf.constant(True)
-        for sample in datasets.split(next(self._iterator), self.num_sgd_steps_per_step):
+        for sample in _split(next(self._iterator), self.num_sgd_steps_per_step):
             metrics, priorities = self._compiled_update(sample)
             self._num_learner_steps.assign_add(1)
             scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
@@ -138,3 +139,15 @@ class SGDLearner(core.Learner):
             for group, variables in self._variables.items()
             for index, variable in enumerate(variables)
         }
+
+
+def _split(sample: replay.Sample, num_batches: int) -> list[replay.Sample]:
+    """An element's items as batches of equal size, in their order, not copied."""
+    size = sample.info.key.shape[0]
+    if size % num_batches:
+        raise ValueError(f"{size} items do not make {num_batches} equal batches.")
+    batch_size = size // num_batches
+    return [
+        tree.map_structure(lambda tensor, at=at: tensor[at : at + batch_size], sample)
+        for at in range(0, size, batch_size)
+    ]
