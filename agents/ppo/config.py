@@ -14,9 +14,9 @@ class PPOConfig(learning.LearnerConfig):
     "Paper" is Schulman et al. 2017, Tables 3 (MuJoCo) and 5 (Atari); "GAE" Schulman et
     al. 2016; "Baselines" OpenAI's `ppo2`, whose choices Huang et al. 2022, The 37
     Implementation Details of Proximal Policy Optimization, lists. The defaults are for
-    small tasks; `for_control` and `for_atari` give the others. An update takes
-    `num_unrolls * unroll_length` environment steps and is `num_epochs *
-    num_minibatches` SGD steps.
+    small tasks: the paper's for MuJoCo, with half the steps in an update. `for_control`
+    and `for_atari` give the others. An update takes `num_unrolls * unroll_length`
+    environment steps and is `num_epochs * num_minibatches` SGD steps.
 
     Attributes:
         layer_sizes: hidden units: of the policy and of the value for vectors, of the
@@ -27,9 +27,10 @@ class PPOConfig(learning.LearnerConfig):
         num_unrolls: unrolls in an update; as many as there are environments for one of
             each. Paper: 8 (Atari).
         unroll_length: environment steps in an unroll, T. Paper: 128 (Atari).
-        num_epochs: times that each step of an update is used. Paper: 3 (Atari), 10
-            (MuJoCo); Baselines: 4.
-        num_minibatches: SGD steps in an epoch. Baselines: 4.
+        num_epochs: times that each step of an update is used. Paper: 10 (MuJoCo), 3
+            (Atari).
+        num_minibatches: SGD steps in an epoch. Paper: minibatches of 64 steps (MuJoCo)
+            or 256 (Atari).
         discount: gamma, per environment step. Paper: 0.99.
         gae_lambda: lambda of the advantages. Paper: 0.95; GAE: 0.9 to 0.99.
         clip_epsilon: how far a probability ratio may leave 1 with gain. Paper: 0.2.
@@ -45,8 +46,7 @@ class PPOConfig(learning.LearnerConfig):
         normalize_observations: whether observations are shifted and scaled by the mean
             and variance of all that were seen. Baselines: for MuJoCo.
         max_abs_observation: largest magnitude of a component after that. Baselines: 10.
-        learning_rate: Adam's. Paper: 3e-4 (MuJoCo), 2.5e-4 (Atari), ours for small
-            tasks.
+        learning_rate: Adam's. Paper: 3e-4 (MuJoCo), 2.5e-4 (Atari).
         learning_rate_decay_updates: updates over which the learning rate falls to 0 in
             a straight line; None to keep it. Paper: the whole run (Atari).
         adam_epsilon: Adam's. Baselines: 1e-5.
@@ -60,8 +60,8 @@ class PPOConfig(learning.LearnerConfig):
     initial_std: float = 1.0
     num_unrolls: int = 8
     unroll_length: int = 128
-    num_epochs: int = 4
-    num_minibatches: int = 4
+    num_epochs: int = 10
+    num_minibatches: int = 16
     discount: float = 0.99
     gae_lambda: float = 0.95
     clip_epsilon: float = 0.2
@@ -71,7 +71,7 @@ class PPOConfig(learning.LearnerConfig):
     normalize_advantages: bool = True
     normalize_observations: bool = False
     max_abs_observation: float = 10.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     learning_rate_decay_updates: int | None = None
     adam_epsilon: float = 1e-5
     gradient_clip_norm: float | None = 0.5
@@ -92,10 +92,8 @@ class PPOConfig(learning.LearnerConfig):
         """
         return cls(
             unroll_length=256,
-            num_epochs=10,
             num_minibatches=32,
             normalize_observations=True,
-            learning_rate=3e-4,
         )
 
     @classmethod
@@ -104,6 +102,7 @@ class PPOConfig(learning.LearnerConfig):
         return cls(
             layer_sizes=(512,),
             num_epochs=3,
+            num_minibatches=4,
             entropy_coefficient=0.01,
             learning_rate=2.5e-4,
             max_abs_reward=1.0,

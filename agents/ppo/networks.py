@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
-from tfagents_core import acting, learning, networks, specs
+from tfagents_core import learning, networks, specs
 from tfagents_core.agents.ppo import config as ppo_config
+
+Distribution: TypeAlias = networks.Categorical | networks.DiagonalGaussian
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,17 +45,16 @@ class PPONetworks:
         modules = (self.torso, self.policy, self.value)
         return tuple(v for m in modules for v in m.trainable_variables)
 
-    def act(self, observation: tf.Tensor) -> acting.ActionDistribution:
+    def act(self, observation: tf.Tensor) -> Distribution:
         """The policy at observations `[B, ...]`."""
-        return self.policy(self._features(observation))
+        distribution: Distribution = self.policy(self._features(observation))
+        return distribution
 
     def evaluate(self, observation: tf.Tensor) -> tf.Tensor:
         """Values `[B]` of observations `[B, ...]`."""
         return tf.squeeze(self.value(self._features(observation)), axis=-1)
 
-    def __call__(
-        self, observation: tf.Tensor
-    ) -> tuple[acting.ActionDistribution, tf.Tensor]:
+    def __call__(self, observation: tf.Tensor) -> tuple[Distribution, tf.Tensor]:
         """The policy at observations `[B, ...]`, and their values `[B]`."""
         features = self._features(observation)  # [B, D]
         return self.policy(features), tf.squeeze(self.value(features), axis=-1)
@@ -74,6 +77,7 @@ def make_networks(
     generator = np.random.default_rng(seed)
     observation = spec.observations
     sizes = config.layer_sizes
+    torso: list[Any]
     if isinstance(observation, specs.StackedArray):
         rectified = _layers(sizes, tf.nn.relu, generator)
         torso = [networks.AtariTorso(generator), *rectified]
@@ -112,8 +116,12 @@ def _make_head(
     )
 
 
-def _layers(sizes: tuple[int, ...], activation, generator: np.random.Generator) -> list:
-    layers = []
+def _layers(
+    sizes: tuple[int, ...],
+    activation: Callable[[tf.Tensor], tf.Tensor],
+    generator: np.random.Generator,
+) -> list[Any]:
+    layers: list[Any] = []
     for size in sizes:
         w_init = networks.Orthogonal(generator, np.sqrt(2))
         layers += [snt.Linear(size, w_init=w_init), activation]
