@@ -260,7 +260,7 @@ def test_a_batch_is_learned_from_with_the_statistics_it_was_acted_with() -> None
     log_prob = networks.act(flat).log_prob(tf.reshape(batch.data.action, [-1]))
     extras = {"log_prob": tf.reshape(log_prob, batch.data.reward.shape)}
     batch = batch._replace(data=batch.data._replace(extras=extras))
-    assert update(rule, batch).metrics["kl"] == pytest.approx(0, abs=1e-7)
+    assert float(update(rule, batch).metrics["kl"]) == pytest.approx(0, abs=1e-7)
 
 
 @pytest.mark.parametrize("evaluation", [False, True])
