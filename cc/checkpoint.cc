@@ -19,7 +19,7 @@ namespace tfa {
 namespace {
 
 constexpr uint64_t kMagic = 0x59414c5045524154;  // "TAREPLAY"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;  // 1 had no counts of the streams' steps
 constexpr char kState[] = "state.bin";
 
 std::string ColumnFile(int64_t column, int64_t num_columns) {
@@ -226,16 +226,16 @@ Status Replay::Restore(const std::string& directory,
   Reader in(state.data(), static_cast<int64_t>(state.size()));
   const bool ours = in.Get<uint64_t>() == kMagic;
   const auto version = in.Get<uint32_t>();
-  if (!ours || version != kVersion) {
+  if (!ours || version < 1 || version > kVersion) {
     return InvalidArgumentError("'" + directory + "' is " +
                                 (ours ? "of version " + std::to_string(version)
                                       : std::string("not a checkpoint of a replay")) +
-                                "; this release reads version " +
+                                "; this release reads versions 1 to " +
                                 std::to_string(kVersion));
   }
   std::vector<SegmentRows> segments;
   StatusOr<std::unique_ptr<StepStore>> loaded =
-      StepStore::Load(options_.columns, StoreOptions(options_), &in, &segments);
+      StepStore::Load(options_.columns, StoreOptions(options_), version, &in, &segments);
   if (!loaded.ok()) return loaded.status();
   std::shared_ptr<StepStore> store = std::move(*loaded);
   TFA_RETURN_IF_ERROR(CheckBudget(*store));

@@ -11,20 +11,36 @@ Status Pattern::Validate() const {
         std::string(kind == Kind::kNStep ? "NStep's n" : "a pattern's length") +
         " is " + std::to_string(length) + "; it must be in [1, 2^30]");
   }
-  if (kind == Kind::kSequence && period < 1) {
+  // A window's length has 31 bits, and an unroll has up to two rows a step.
+  if (kind == Kind::kUnroll && length > (int64_t{1} << 29)) {
+    return InvalidArgumentError("an unroll of " + std::to_string(length) +
+                                " steps is too long; it may have up to 2^29");
+  }
+  const bool has_period = kind == Kind::kSequence || kind == Kind::kUnroll;
+  if (has_period && period < 1) {
     return InvalidArgumentError("a sequence's period is " + std::to_string(period) +
                                 "; it must be >= 1");
   }
   return OkStatus();
 }
 
-int64_t Pattern::max_rows() const { return kind == Kind::kNStep ? length + 1 : length; }
+int64_t Pattern::max_rows() const {
+  switch (kind) {
+    case Kind::kNStep:
+      return length + 1;
+    case Kind::kUnroll:
+      return 2 * length;
+    default:
+      return length;
+  }
+}
 
 int64_t Pattern::max_items() const { return kind == Kind::kNStep ? length : 1; }
 
 int64_t Pattern::stride() const {
   switch (kind) {
     case Kind::kSequence:
+    case Kind::kUnroll:
       return period;
     case Kind::kEpisode:
       return length;

@@ -22,29 +22,38 @@ struct PatternItem {
 //   remains at the episode's end makes one shorter item if `pad`, none otherwise.
 // kEpisode: the whole episode, once it has ended; longer than `length` is an error.
 // kExplicit: none; items are made by hand.
+// kUnroll: `length` consecutive steps from every multiple of `period` steps on, counted
+//   since the stream began and over the ends of its episodes. A step is a row that
+//   does not begin an episode, with the row before it.
 //
 // All items end with the newest row. Every call is O(items made). A value type.
 struct Pattern {
-  enum class Kind { kNStep, kSequence, kEpisode, kExplicit };
+  enum class Kind { kNStep, kSequence, kEpisode, kExplicit, kUnroll };
 
   Kind kind = Kind::kExplicit;
-  int64_t length = 1;  // kNStep: n; kSequence, kEpisode: rows
-  int64_t period = 1;  // kSequence: rows between starts
+  int64_t length = 1;  // kNStep: n; kSequence, kEpisode: rows; kUnroll: steps
+  int64_t period = 1;  // kSequence: rows between starts; kUnroll: steps
   bool pad = true;     // kSequence
 
   Status Validate() const;
 
-  // Most rows that an item may have.
+  // Most rows that an item may have. An unroll has two a step where every episode is
+  // one step long; with episodes of no step it would have more, and is not made.
   int64_t max_rows() const;
   // Most items that one row may make.
   int64_t max_items() const;
-  // Rows between the starts of an episode's consecutive items.
+  // Rows between the starts of a long episode's consecutive items.
   int64_t stride() const;
 
-  // Items that row `step` of an episode makes; `last`: it ends the episode.
+  // Items that row `step` of an episode makes; `last`: it ends the episode. None for
+  // kUnroll.
   int64_t Count(int64_t step, bool last) const;
   // Appends those items, earliest start first.
   void Items(int64_t step, bool last, std::vector<PatternItem>* items) const;
+  // kUnroll: whether a stream's step number `num_steps`, from 1, is the last of an item.
+  bool EndsUnroll(int64_t num_steps) const {
+    return num_steps >= length && (num_steps - length) % period == 0;
+  }
   // kInvalidArgument when row `step` cannot belong to an episode.
   Status CheckStep(int64_t step) const;
 

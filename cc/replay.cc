@@ -27,7 +27,9 @@ std::vector<int64_t> ReadInSuccession(const View& view, const Pattern& pattern) 
   const bool is_sum =
       view.kind == View::Kind::kReturn || view.kind == View::Kind::kDiscount;
   if (is_sum && pattern.max_rows() > kFewRows) return {view.column, view.discount};
-  if (view.kind == View::Kind::kRows || view.stack > 0) return {view.column};
+  const bool is_rows =
+      view.kind == View::Kind::kRows || view.kind == View::Kind::kSteps;
+  if (is_rows || view.stack > 0) return {view.column};
   return {};
 }
 
@@ -119,6 +121,16 @@ Status Replay::CheckRows(const RowFlags* rows, int64_t n) {
   return OkStatus();
 }
 
+// Rows of the unroll that `row` will end, once it is appended; 0 if it ends none. One
+// of more rows than the pattern keeps, for want of steps in abandoned episodes, is
+// left out: no history would do for a stream that only ever begins episodes.
+int64_t Replay::NextUnrollRows(const Pattern& pattern, const RowFlags& row) const {
+  const bool is_step = pattern.kind == Pattern::Kind::kUnroll && !row.first;
+  if (!is_step || !pattern.EndsUnroll(store_->NumSteps(row.stream) + 1)) return 0;
+  const int64_t rows = store_->RowsOfSteps(row.stream, pattern.length - 1);
+  return rows > 0 && rows < pattern.max_rows() ? rows + 1 : 0;
+}
+
 // Counts the items that the rows would make, by table.
 Status Replay::PlanAppend(const RowFlags* rows, int64_t n) {
   TFA_RETURN_IF_ERROR(CheckRows(rows, n));
@@ -134,6 +146,7 @@ Status Replay::PlanAppend(const RowFlags* rows, int64_t n) {
                                     status.message());
       }
       count += options.pattern.Count(step, rows[i].last);
+      count += NextUnrollRows(options.pattern, rows[i]) > 0 ? 1 : 0;
     }
     num_items_[t] = count;
   }
@@ -205,17 +218,29 @@ void Replay::MakeItems(size_t table, const RowFlags* rows, int64_t n,
   priorities_.clear();
   const Pattern& pattern = tables_[table]->options().pattern;
   for (int64_t i = 0; i < n; ++i) {
-    items_.clear();
-    pattern.Items(store_->NextStep(rows[i].stream) - 1, rows[i].last, &items_);
-    for (const PatternItem& item : items_) {
-      // The store keeps as many rows as the longest pattern needs.
-      windows_.push_back(*store_->Recent(rows[i].stream, 0, item.length));
-      if (priorities != nullptr) priorities_.push_back(priorities[i]);
-    }
+    MakeWindows(pattern, rows[i]);
+    if (priorities != nullptr) priorities_.resize(windows_.size(), priorities[i]);
   }
   tables_[table]->InsertAll(windows_.data(),
                             priorities == nullptr ? nullptr : priorities_.data(),
                             static_cast<int64_t>(windows_.size()));
+}
+
+// Of the items that end with a row that was appended.
+void Replay::MakeWindows(const Pattern& pattern, const RowFlags& row) {
+  if (pattern.kind == Pattern::Kind::kUnroll) {
+    if (row.first || !pattern.EndsUnroll(store_->NumSteps(row.stream))) return;
+    const int64_t length = store_->RowsOfSteps(row.stream, pattern.length);
+    const bool fits = length > 0 && length <= pattern.max_rows();
+    if (fits) windows_.push_back(store_->Newest(row.stream, length));
+    return;
+  }
+  items_.clear();
+  pattern.Items(store_->NextStep(row.stream) - 1, row.last, &items_);
+  for (const PatternItem& item : items_) {
+    // The store keeps as many rows as the longest pattern needs.
+    windows_.push_back(*store_->Recent(row.stream, 0, item.length));
+  }
 }
 
 StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back,
@@ -232,6 +257,7 @@ StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back
     }
     StatusOr<Window> window = store_->Recent(stream, back, length);
     if (!window.ok()) return window.status();
+    TFA_RETURN_IF_ERROR(At(table).CheckShows(*window));
     if (At(table).CanInsert(1)) {
       const int64_t key = At(table).Insert(*window, priority);
       NotifyAll();
@@ -243,7 +269,11 @@ StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back
 
 Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
                       const SampleArrays& arrays, void* const* outputs,
-                      Deadline deadline) {
+                      Deadline deadline, int64_t num_batches) {
+  if (num_batches < 1 || n % num_batches != 0) {
+    return InvalidArgumentError(std::to_string(n) + " items do not make " +
+                                std::to_string(num_batches) + " equal batches");
+  }
   if (n < 1) {
     return InvalidArgumentError("batch_size is " + std::to_string(n) +
                                 "; it must be >= 1");
@@ -265,11 +295,12 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
   }
   const std::shared_ptr<StepStore> store = store_;
   const int64_t gather = store->BeginGather();
-  At(table).Draw(n, weights, arrays, windows.data());
+  At(table).Draw(n, weights, arrays, windows.data(), num_batches);
   NotifyAll();
   lock.unlock();
 
-  Gather(*store, table_options(table).views, windows.data(), n, outputs, &workers_);
+  Gather(*store, table_options(table).views, windows.data(), n, outputs, &workers_,
+         num_batches);
   lock.lock();
   store->EndGather(gather, windows.data(), n);
   NotifyAll();

@@ -85,9 +85,11 @@ class Replay {
                                int64_t length, std::optional<double> priority,
                                Deadline deadline);
 
-  // Draws n items and gathers view v of the table into `outputs[v]`.
+  // Draws n items and gathers view v of the table into `outputs[v]`, as `num_batches`
+  // equal batches: the same items, in the same order, as in one.
   Status Sample(int64_t table, int64_t n, const WeightOptions& weights,
-                const SampleArrays& arrays, void* const* outputs, Deadline deadline);
+                const SampleArrays& arrays, void* const* outputs, Deadline deadline,
+                int64_t num_batches = 1);
 
   StatusOr<int64_t> UpdatePriorities(int64_t table, const int64_t* keys,
                                      const double* priorities, int64_t n);
@@ -139,9 +141,11 @@ class Replay {
   Status CheckOpen() const;
   Status CheckRows(const RowFlags* rows, int64_t n);
   Status PlanAppend(const RowFlags* rows, int64_t n);
+  int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
   void MakeItems(size_t table, const RowFlags* rows, int64_t n,
                  const double* priorities);
+  void MakeWindows(const Pattern& pattern, const RowFlags& row);
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
   Status CheckBudget(const StepStore& store) const;
   bool MakeRoom(int64_t num_segments);

@@ -21,6 +21,26 @@ int64_t BytesOfItems(const StepStore& store, const Pattern& pattern,
   return (full + edges) * store.segment_bytes();
 }
 
+// Tables that copies of unrolls reach, also by way of others, must be able to show them.
+Status CheckCopies(const std::vector<std::unique_ptr<Table>>& tables) {
+  for (const std::unique_ptr<Table>& source : tables) {
+    const Pattern& pattern = source->options().pattern;
+    if (pattern.kind != Pattern::Kind::kUnroll) continue;
+    const Table* at = source->insert_on_sample();
+    // Tables may copy into each other in a circle.
+    for (size_t i = 0; at != nullptr && i < tables.size(); ++i) {
+      const Status shows = at->options().ValidateForUnrolls(pattern.length);
+      if (!shows.ok()) {
+        return InvalidArgumentError("table '" + at->options().name +
+                                    "', which gets copies of unrolls from '" +
+                                    source->options().name + "': " + shows.message());
+      }
+      at = at->insert_on_sample();
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 // Looks up which table each table copies its items into.
@@ -42,9 +62,16 @@ Status Replay::ConnectTables(const std::vector<std::unique_ptr<Table>>& tables) 
           where + "whose rate limiter may stop inserts; a sample cannot wait for it, " +
           "so give that table a limiter like MinSize");
     }
+    const Pattern& into = (*other)->options().pattern;
+    const Pattern& from = table->options().pattern;
+    if (into.kind == Pattern::Kind::kUnroll &&
+        (from.kind != into.kind || from.length != into.length)) {
+      return InvalidArgumentError(where + "which takes only unrolls of " +
+                                  std::to_string(into.length) + " steps");
+    }
     table->InsertOnSample(other->get());
   }
-  return OkStatus();
+  return CheckCopies(tables);
 }
 
 int64_t Replay::ProjectedBytes(int64_t table) const {

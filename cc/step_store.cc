@@ -217,7 +217,11 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
       CopyRow(data + layout_.offsets[c] + row * layout_.strides[c],
               static_cast<const uint8_t*>(columns[c]) + i * bytes, bytes);
     }
-    if (rows[i].first) stream.next_step = 0;
+    if (rows[i].first) {
+      stream.next_step = 0;
+    } else {
+      ++stream.num_steps;
+    }
     const auto step = static_cast<uint32_t>(stream.next_step++);
     reinterpret_cast<uint32_t*>(data + layout_.steps_offset)[row] = step;
     stream.open = !rows[i].last;
@@ -240,22 +244,42 @@ StatusOr<Window> StepStore::Recent(int32_t stream, int64_t back, int64_t length)
                            std::to_string(stream) + " are not within its history of " +
                            std::to_string(history) + " rows");
   }
-  const Stream& s = streams_[Index(stream)];
-  Window window;
-  window.length = static_cast<int32_t>(length);
-  window.segment = s.segments.back();
-  window.offset = static_cast<int32_t>(s.rows_in_last - 1);
-  Advance(&window.segment, &window.offset, -back);
-  const uint32_t last_step = EpisodeStep(window.segment, window.offset);
+  const uint32_t last_step = At(stream, back, 1).episode_step;
   if (last_step + 1 < length) {
     return InvalidArgumentError("an item of " + std::to_string(length) +
                                 " rows would reach over the start of its episode: it "
                                 "ends at the episode's row " +
                                 std::to_string(last_step));
   }
-  Advance(&window.segment, &window.offset, 1 - length);
-  window.episode_step = last_step + 1 - static_cast<uint32_t>(length);
+  return At(stream, back, length);
+}
+
+// `length` rows of which the last is `back` rows before the newest.
+Window StepStore::At(int32_t stream, int64_t back, int64_t length) const {
+  const Stream& s = streams_[Index(stream)];
+  Window window;
+  window.length = static_cast<int32_t>(length);
+  window.segment = s.segments.back();
+  window.offset = static_cast<int32_t>(s.rows_in_last - 1);
+  Advance(&window.segment, &window.offset, 1 - back - length);
+  window.episode_step = EpisodeStep(window.segment, window.offset);
   return window;
+}
+
+int64_t StepStore::RowsOfSteps(int32_t stream, int64_t num_steps) const {
+  const int64_t history = HistoryRows(stream);
+  int64_t rows = 0;  // newer than the episode that is looked at
+  while (rows < history) {
+    // A row's index within its episode is the number of steps up to it there.
+    const int64_t steps = At(stream, rows, 1).episode_step;
+    if (num_steps <= steps) {
+      rows += num_steps + 1;
+      return rows <= history ? rows : 0;
+    }
+    num_steps -= steps;
+    rows += steps + 1;
+  }
+  return 0;
 }
 
 template <class Visitor>

@@ -18,8 +18,9 @@
 
 namespace tfa {
 
-// A run of rows of one episode: `length` rows from (segment, offset) on. The first
+// A run of rows of one stream: `length` rows from (segment, offset) on. The first
 // of them is row `episode_step` of its episode, so that many rows precede it there.
+// All are of that episode, but for windows of unrolls, which run over episode ends.
 struct Window {
   int32_t segment = 0;
   int32_t offset = 0;
@@ -64,7 +65,7 @@ struct StoreSnapshot {
 // segment.
 //
 // Not thread-safe: the owner's mutex guards every call, but for `SegmentData`,
-// `Advance` and `PackRows` on pinned segments, which never change.
+// `EpisodeStep`, `Advance` and `PackRows` on pinned segments, which never change.
 class StepStore {
  public:
   struct Options {
@@ -109,6 +110,8 @@ class StepStore {
   bool EpisodeOpen(int32_t stream) const { return streams_[Index(stream)].open; }
   // Index that the next row would have within the open episode.
   int64_t NextStep(int32_t stream) const { return streams_[Index(stream)].next_step; }
+  // Rows of the stream, since it began, that do not begin an episode.
+  int64_t NumSteps(int32_t stream) const { return streams_[Index(stream)].num_steps; }
   // Rows of the stream's history that can be reached, newest backwards.
   int64_t HistoryRows(int32_t stream) const;
 
@@ -121,6 +124,13 @@ class StepStore {
   // kOutOfRange when they are not all in history, kInvalidArgument when they are not
   // all of one episode.
   StatusOr<Window> Recent(int32_t stream, int64_t back, int64_t length) const;
+  // Rows, up to the newest, that hold the stream's newest `num_steps` steps: from the
+  // row directly before the first of them on, over episode ends. 0 when they are not
+  // all in history. O(episodes).
+  int64_t RowsOfSteps(int32_t stream, int64_t num_steps) const;
+  // The stream's newest `length` rows, of whatever episodes.
+  // REQUIRES: they are in history, length >= 1.
+  Window Newest(int32_t stream, int64_t length) const { return At(stream, 0, length); }
 
   // Keeps, and lets go, the rows of a window and what precedes it for stacking.
   void Ref(const Window& window);
@@ -159,12 +169,13 @@ class StepStore {
   // stay as they are until `Unpin`.
   StoreSnapshot Save(Writer* out);
   void Unpin(const std::vector<SegmentRows>& segments);
-  // A store as it was saved, without its rows; segment i of `*segments`, all referenced
-  // until `Unref`, is number i. `options` count, not those of then, but for
+  // A store as it was saved, without its rows, by a release of that `version` of the
+  // format; segment i of `*segments`, all referenced until `Unref`, is number i. `options` count, not those of then, but for
   // segment_rows. kInvalidArgument when the saved store does not fit them, kDataLoss
   // when it contradicts itself.
   static StatusOr<std::unique_ptr<StepStore>> Load(std::vector<Column> columns,
-                                                   const Options& options, Reader* in,
+                                                   const Options& options,
+                                                   uint32_t version, Reader* in,
                                                    std::vector<SegmentRows>* segments);
   // Gives a loaded segment memory, for its rows to be written to `ColumnRows`; packs
   // them if they would have been by now. Both for each in turn, then all are let go.
@@ -175,6 +186,8 @@ class StepStore {
   // Whether a window's rows, and those before it for stacking, are all in segments
   // that were loaded.
   bool Contains(const Window& window, const std::vector<SegmentRows>& segments) const;
+  // REQUIRES: a window of rows that are held.
+  bool RunsOverAnEpisodesEnd(const Window& window) const;
   // Where a raw segment's rows of one column are; of the one after the last: their
   // steps.
   struct ColumnRows {
@@ -224,6 +237,7 @@ class StepStore {
     uint8_t* data = nullptr;       // of the last segment
     int64_t rows_in_last = 0;
     int64_t next_step = 0;
+    int64_t num_steps = 0;
     bool open = false;
   };
   // Headers live in blocks that never move, so gathers read them without a lock.
@@ -243,6 +257,7 @@ class StepStore {
     return blocks_[Index(s) / kBlock][Index(s) % kBlock];
   }
   uint32_t* steps(int32_t segment) const;
+  Window At(int32_t stream, int64_t back, int64_t length) const;
   void AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const;
   int64_t NumWithin(int64_t bytes_in_use) const;
   Status Reserve(int64_t n);
@@ -265,8 +280,8 @@ class StepStore {
   Status CheckMemory() const;
   bool LinkSegments(const std::vector<int32_t>& next,
                     const std::vector<SegmentRows>& segments);
-  bool LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
-                  const std::vector<SegmentRows>& segments);
+  bool LoadStream(uint32_t version, Reader* in, Stream* stream,
+                  std::vector<bool>* taken, const std::vector<SegmentRows>& segments);
   template <class Visitor>
   void ForEachSegment(const Window& window, Visitor visit) const;
 

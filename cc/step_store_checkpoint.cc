@@ -125,6 +125,7 @@ StoreSnapshot StepStore::Save(Writer* out) {
   for (const Stream& stream : streams_) {
     out->Put(stream.rows_in_last);
     out->Put(stream.next_step);
+    out->Put(stream.num_steps);
     out->Put(static_cast<uint8_t>(stream.open));
     out->PutArrayOf<int32_t>(
         static_cast<int64_t>(stream.segments.size()),
@@ -166,7 +167,7 @@ void StepStore::FinishLoading(const std::vector<SegmentRows>& segments) {
 }
 
 StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
-    std::vector<Column> columns, const Options& options, Reader* in,
+    std::vector<Column> columns, const Options& options, uint32_t version, Reader* in,
     std::vector<SegmentRows>* segments) {
   const std::vector<Column> saved = GetColumns(in);
   Options was;
@@ -203,7 +204,7 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   std::vector<bool> taken(segments->size());
   for (int64_t i = 0; i < was.num_streams && good; ++i) {
     Stream* const stream = &(*store)->streams_[Index(i)];
-    good = (*store)->LoadStream(in, stream, &taken, *segments);
+    good = (*store)->LoadStream(version, in, stream, &taken, *segments);
     if (!stream->segments.empty()) {
       (*segments)[Index(stream->segments.back())].open = true;
     }
@@ -229,10 +230,13 @@ bool StepStore::LinkSegments(const std::vector<int32_t>& next,
   return true;
 }
 
-bool StepStore::LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
+bool StepStore::LoadStream(uint32_t version, Reader* in, Stream* stream,
+                           std::vector<bool>* taken,
                            const std::vector<SegmentRows>& segments) {
   stream->rows_in_last = in->Get<int64_t>();
   stream->next_step = in->Get<int64_t>();
+  // Version 1 did not count steps: a stream's unrolls begin at its next one.
+  if (version > 1) stream->num_steps = in->Get<int64_t>();
   stream->open = in->Get<uint8_t>() != 0;
   const std::vector<int32_t> ids = in->GetArray<int32_t>();
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -246,7 +250,7 @@ bool StepStore::LoadStream(Reader* in, Stream* stream, std::vector<bool>* taken,
   const bool empty = ids.empty();
   const int64_t rows = empty ? 0 : segments[Index(ids.back())].rows;
   return in->ok() && stream->rows_in_last == rows && stream->next_step >= 0 &&
-         !(empty && stream->open);
+         stream->num_steps >= 0 && !(empty && stream->open);
 }
 
 bool StepStore::Contains(const Window& window,
@@ -270,6 +274,13 @@ bool StepStore::Contains(const Window& window,
     if (segment < 0) return false;
   }
   return end <= segments[Index(segment)].rows;
+}
+
+bool StepStore::RunsOverAnEpisodesEnd(const Window& window) const {
+  Window last = window;
+  Advance(&last.segment, &last.offset, window.length - 1);
+  const uint32_t in_one = window.episode_step + static_cast<uint32_t>(window.length);
+  return EpisodeStep(last.segment, last.offset) + 1 != in_one;
 }
 
 }  // namespace tfa

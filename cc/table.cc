@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cc/power.h"
+#include "cc/step_runs.h"
 
 namespace tfa {
 namespace {
@@ -30,6 +31,18 @@ void ImportanceWeights(double beta, double least, const double* probabilities,
   Power(weights, n, beta, weights);
 }
 
+// Steps of an item from its first row to its last; 0 if these are of none.
+int64_t NumSteps(const StepStore& store, const Window& window) {
+  std::vector<StepRun> runs;
+  FindStepRuns(store, window, &runs);
+  if (runs.empty()) return 0;
+  const StepRun& last = runs.back();
+  if (runs.front().row > 0 || last.row + last.steps + 1 < window.length) return 0;
+  int64_t num_steps = 0;
+  for (const StepRun& run : runs) num_steps += run.steps;
+  return num_steps;
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* store,
@@ -47,6 +60,8 @@ StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* 
 
 Table::Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter)
     : options_(std::move(options)),
+      shows_rows_(!std::all_of(options_.views.begin(), options_.views.end(),
+                               [](const View& view) { return view.is_of_steps(); })),
       store_(store),
       limiter_(std::move(limiter)),
       random_(seed),
@@ -115,6 +130,21 @@ int64_t Table::TakeSlot() {
   const int64_t slot = free_slots_.back();
   free_slots_.pop_back();
   return slot;
+}
+
+Status Table::CheckShows(const Window& window) const {
+  const std::string where = "table '" + options_.name + "': ";
+  if (options_.pattern.kind == Pattern::Kind::kUnroll) {
+    const int64_t num_steps = NumSteps(*store_, window);
+    if (num_steps == options_.pattern.length) return OkStatus();
+    return InvalidArgumentError(where + "an item has " + std::to_string(num_steps) +
+                                " steps, but its unrolls have " +
+                                std::to_string(options_.pattern.length));
+  }
+  if (!shows_rows_ || !store_->RunsOverAnEpisodesEnd(window)) return OkStatus();
+  return InvalidArgumentError(where +
+                              "an item runs over the end of an episode, which only "
+                              "outputs of Step, Steps and IsFirst can show");
 }
 
 int64_t Table::Insert(const Window& window, std::optional<double> priority) {
@@ -213,22 +243,28 @@ void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* wi
 }
 
 void Table::Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
-                 Window* windows) {
+                 Window* windows, int64_t num_batches) {
   const bool by_table = weights.normalizer == WeightOptions::Normalizer::kTable &&
                         weights.beta > 0;  // what is not used is not computed
   const double least = by_table ? sampler_->LeastProbability() : 1.0;
   limiter_.Sampled(n);
+  const auto weigh = [&] {
+    const int64_t batch_size = n / num_batches;
+    for (int64_t i = 0; i < n; i += batch_size) {
+      ImportanceWeights(weights.beta, least, arrays.probability + i, batch_size,
+                        arrays.weight + i);
+    }
+  };
   if (options_.max_times_sampled > 0) {
     DrawOneByOne(n, arrays, windows);
-    ImportanceWeights(weights.beta, least, arrays.probability, n, arrays.weight);
-    return;
+    return weigh();
   }
   slots_.resize(static_cast<size_t>(n));
   const int64_t* const slots = slots_.data();
   sampler_->Sample(n, &random_, slots_.data(), arrays.probability);
   for (int64_t i = 0; i < std::min(n, kDrawAhead); ++i) PrefetchItem(slots[i]);
   // Computed while the items are on their way.
-  ImportanceWeights(weights.beta, least, arrays.probability, n, arrays.weight);
+  weigh();
   for (int64_t i = 0; i < n; ++i) {
     if (i + kDrawAhead < n) PrefetchItem(slots[i + kDrawAhead]);
     Take(slots[i], i, arrays, windows);
@@ -304,14 +340,17 @@ Status Table::CheckItem(int64_t slot) const {
     return FailedPreconditionError("an item's priority is out of range");
   }
   Window at = checked.window;
+  uint32_t expected = checked.window.episode_step;
   for (int32_t i = 0; i < checked.window.length; ++i) {
-    const uint32_t expected = checked.window.episode_step + static_cast<uint32_t>(i);
-    if (store_->EpisodeStep(at.segment, at.offset) != expected) {
+    const uint32_t step = store_->EpisodeStep(at.segment, at.offset);
+    const bool begins = i > 0 && step == 0;
+    if (step != expected && !begins) {
       return FailedPreconditionError("an item's rows are not consecutive");
     }
+    expected = step + 1;
     if (i + 1 < checked.window.length) store_->Advance(&at.segment, &at.offset, 1);
   }
-  return OkStatus();
+  return CheckShows(checked.window);
 }
 
 Status Table::CheckValid() const {

@@ -20,7 +20,7 @@
 
 namespace tfa {
 
-// Importance weights (N P_i)^-beta, over the largest in the batch or in the table.
+// Importance weights (N P_i)^-beta, over the largest in their batch or in the table.
 struct WeightOptions {
   enum class Normalizer { kBatch, kTable };
   double beta = 0.0;  // finite and >= 0
@@ -72,9 +72,14 @@ class Table {
   // kInvalidArgument, with the numbers, when such a batch can never be drawn.
   Status CheckBatch(int64_t batch_size, int64_t num_prefetched) const;
 
+  // kInvalidArgument when the table's outputs cannot show such an item: one that runs
+  // over an episode's end, or an unroll of another length.
+  // REQUIRES: a window of rows that are held.
+  Status CheckShows(const Window& window) const;
+
   // Makes an item and returns its key; takes the highest priority seen so far when
   // none is given; removes one item when there are more than max_size.
-  // REQUIRES: a valid priority, a window of rows that are held.
+  // REQUIRES: a valid priority, a window of rows that are held, which CheckShows allows.
   int64_t Insert(const Window& window, std::optional<double> priority);
   // The same for n windows, one after another; `priorities` may be null.
   void InsertAll(const Window* windows, const double* priorities, int64_t n);
@@ -82,6 +87,8 @@ class Table {
   // The first draw of an item inserts a copy of it, with its priority, into `table`.
   // REQUIRES: the same store, a rate limiter that never stops inserts.
   void InsertOnSample(Table* table) { insert_on_sample_ = table; }
+  // Null if there is none.
+  const Table* insert_on_sample() const { return insert_on_sample_; }
 
   // Removes the item that the remover chooses. REQUIRES: size() > 0.
   void RemoveOne();
@@ -90,9 +97,10 @@ class Table {
   int64_t RemovableSince();
 
   // Draws n items, and has the store hold their windows for the gather that has begun.
-  // REQUIRES: CanSample(n), n >= 1.
+  // They are `num_batches` equal batches where weights are normalised by the batch.
+  // REQUIRES: CanSample(n), n >= 1 and a multiple of num_batches.
   void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
-            Window* windows);
+            Window* windows, int64_t num_batches = 1);
 
   // Sets priorities by key; of equal keys the last counts. Returns how many keys
   // named a live item; those of items that have gone are counted as stale and
@@ -112,8 +120,9 @@ class Table {
   int64_t SavedBytes() const { return static_cast<int64_t>(items_.size()) * 64; }
   // A table as it was saved, over a store that was loaded. `options` count, not those
   // of then: items that exceed them are removed, a sampler or remover of another kind
-  // starts with the items in the order they came. kDataLoss when what was saved
-  // contradicts itself or the store.
+  // starts with the items in the order they came. kInvalidArgument when the outputs
+  // cannot show the items, kDataLoss when what was saved contradicts itself or the
+  // store.
   static StatusOr<std::unique_ptr<Table>> Load(TableOptions options, StepStore* store,
                                                const std::vector<SegmentRows>& segments,
                                                Reader* in);
@@ -153,12 +162,14 @@ class Table {
   void DrawOneByOne(int64_t n, const SampleArrays& arrays, Window* windows);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
-  bool LoadItems(const std::vector<SegmentRows>& segments, Reader* in);
+  Status Contradiction() const;
+  Status LoadItems(const std::vector<SegmentRows>& segments, Reader* in);
   bool LoadCounts(Reader* in);
   bool LoadSelector(const SelectorOptions& options, Selector* selector, Reader* in);
   void KeepWithinBounds();
 
   const TableOptions options_;
+  const bool shows_rows_;  // by a view that does not go by steps
   StepStore* const store_;
   Table* insert_on_sample_ = nullptr;
   RateLimiter limiter_;

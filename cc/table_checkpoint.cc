@@ -68,28 +68,32 @@ StatusOr<std::unique_ptr<Table>> Table::Load(TableOptions options, StepStore* st
   StatusOr<std::unique_ptr<Table>> table = Create(std::move(options), store, 0);
   if (!table.ok()) return table.status();
   Table* const t = table->get();
-  const bool good = t->LoadItems(segments, in) && t->LoadCounts(in) &&
+  TFA_RETURN_IF_ERROR(t->LoadItems(segments, in));
+  const bool good = t->LoadCounts(in) &&
                     t->LoadSelector(t->options_.sampler, t->sampler_.get(), in) &&
                     t->LoadSelector(t->options_.remover, t->remover_.get(), in) &&
                     in->done();
-  if (!good) {
-    return DataLossError("the checkpoint contradicts itself about table '" +
-                         t->options_.name + "'");
-  }
+  if (!good) return t->Contradiction();
   t->KeepWithinBounds();
   return table;
 }
 
-bool Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
+Status Table::Contradiction() const {
+  return DataLossError("the checkpoint contradicts itself about table '" +
+                       options_.name + "'");
+}
+
+Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
   const std::vector<ItemRecord> records = in->GetArray<ItemRecord>();
   free_slots_ = in->GetArray<int64_t>();
-  if (!in->ok()) return false;
+  if (!in->ok()) return Contradiction();
   items_.resize(records.size());
   size_t num_free = 0;
   for (size_t slot = 0; slot < records.size(); ++slot) {
     const ItemRecord& record = records[slot];
     Item& loaded = items_[slot];
-    if (record.generation > kLastGeneration || record.times_sampled < 0) return false;
+    const bool counted = record.generation <= kLastGeneration;
+    if (!counted || record.times_sampled < 0) return Contradiction();
     loaded.window = {record.segment, record.offset, record.length, record.episode_step};
     loaded.priority = record.priority;
     loaded.inserted_at = record.inserted_at;
@@ -99,20 +103,21 @@ bool Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
       ++num_free;
       continue;
     }
-    if (!store_->Contains(loaded.window, segments)) return false;
-    if (!ValidatePriorities(&record.priority, 1).ok()) return false;
+    if (!store_->Contains(loaded.window, segments)) return Contradiction();
+    if (!ValidatePriorities(&record.priority, 1).ok()) return Contradiction();
+    TFA_RETURN_IF_ERROR(CheckShows(loaded.window));
     store_->Ref(loaded.window);
     draws_left_ += options_.max_times_sampled - loaded.times_sampled;
   }
-  if (num_free != free_slots_.size()) return false;
+  if (num_free != free_slots_.size()) return Contradiction();
   std::vector<bool> seen(records.size());
   for (const int64_t slot : free_slots_) {
     const auto index = static_cast<size_t>(slot);
-    if (slot < 0 || index >= records.size()) return false;
-    if (items_[index].live() || seen[index]) return false;
+    if (slot < 0 || index >= records.size()) return Contradiction();
+    if (items_[index].live() || seen[index]) return Contradiction();
     seen[index] = true;
   }
-  return true;
+  return OkStatus();
 }
 
 bool Table::LoadCounts(Reader* in) {

@@ -66,6 +66,14 @@ Status TableOptions::Validate(const std::vector<Column>& columns) const {
   for (const View& view : views) {
     TFA_RETURN_IF_ERROR(view.Validate(columns));
   }
+  if (pattern.kind != Pattern::Kind::kUnroll) return OkStatus();
+  return ValidateForUnrolls(pattern.length);
+}
+
+Status TableOptions::ValidateForUnrolls(int64_t num_steps) const {
+  for (const View& view : views) {
+    TFA_RETURN_IF_ERROR(view.ValidateForUnrolls(num_steps));
+  }
   return OkStatus();
 }
 

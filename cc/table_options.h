@@ -49,6 +49,8 @@ struct TableOptions {
 
   // kInvalidArgument with the number that cannot be.
   Status Validate(const std::vector<Column>& columns) const;
+  // kInvalidArgument unless its views show only what unrolls of `num_steps` steps have.
+  Status ValidateForUnrolls(int64_t num_steps) const;
 };
 
 }  // namespace tfa

@@ -14,6 +14,27 @@ Status CheckFloat(const Column& column, const char* what) {
                               "; n-step sums need float32 or float64");
 }
 
+const char* Name(View::Kind kind) {
+  switch (kind) {
+    case View::Kind::kRow:
+      return "Row";
+    case View::Kind::kRows:
+      return "Rows";
+    case View::Kind::kReturn:
+      return "NStepReturn";
+    case View::Kind::kDiscount:
+      return "NStepDiscount";
+    case View::Kind::kMask:
+      return "Mask";
+    case View::Kind::kStep:
+      return "Step";
+    case View::Kind::kSteps:
+      return "Steps";
+    default:
+      return "IsFirst";
+  }
+}
+
 }  // namespace
 
 Status View::Validate(const std::vector<Column>& columns) const {
@@ -25,10 +46,15 @@ Status View::Validate(const std::vector<Column>& columns) const {
     return InvalidArgumentError("stack is " + std::to_string(stack) +
                                 "; it must be >= 1, or None for no stack");
   }
-  if ((kind == Kind::kRows || kind == Kind::kMask) && (start < 0 || stop <= start)) {
-    return InvalidArgumentError("a view of rows [" + std::to_string(start) + ", " +
-                                std::to_string(stop) +
+  if (has_time() && (start < 0 || stop <= start)) {
+    return InvalidArgumentError(std::string("a view of ") +
+                                (is_of_steps() ? "steps [" : "rows [") +
+                                std::to_string(start) + ", " + std::to_string(stop) +
                                 ") is empty; it needs 0 <= start < stop");
+  }
+  if (kind == Kind::kStep && start < 0) {
+    return InvalidArgumentError("a view of step " + std::to_string(start) +
+                                " is empty; steps count from 0");
   }
   if (kind != Kind::kReturn && kind != Kind::kDiscount) return OkStatus();
   const Column& d = columns[Size(discount)];
@@ -49,11 +75,27 @@ Status View::Validate(const std::vector<Column>& columns) const {
   return OkStatus();
 }
 
+Status View::ValidateForUnrolls(int64_t num_steps) const {
+  if (!is_of_steps()) {
+    return InvalidArgumentError(
+        std::string(Name(kind)) +
+        " is no output of unrolls, which run over the ends of episodes; theirs are "
+        "Step, Steps and IsFirst");
+  }
+  const int64_t end = kind == Kind::kStep ? start + 1 : stop;
+  if (end <= num_steps) return OkStatus();
+  return InvalidArgumentError(std::string(Name(kind)) + " shows step " +
+                              std::to_string(end - 1) + ", but unrolls of " +
+                              std::to_string(num_steps) + " steps end with step " +
+                              std::to_string(num_steps - 1));
+}
+
 Column View::Output(const std::vector<Column>& columns) const {
   if (kind == Kind::kMask) return {"mask", DType::kFloat32, {stop - start}};
+  if (kind == Kind::kIsFirst) return {"is_first", DType::kBool, {stop - start}};
   const Column& source = columns[Size(kind == Kind::kDiscount ? discount : column)];
   Column output = {source.name, source.dtype, {}};
-  if (kind == Kind::kRows) output.shape.push_back(stop - start);
+  if (has_time()) output.shape.push_back(stop - start);
   if (stack > 0) output.shape.push_back(stack);
   output.shape.insert(output.shape.end(), source.shape.begin(), source.shape.end());
   return output;

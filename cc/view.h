@@ -20,26 +20,44 @@ namespace tfa {
 // kReturn [B, *shape]: sum_{i=1..m} gamma^{i-1} (prod_{j<i} d_j) r_i.
 // kDiscount [B, *shape]: gamma^m prod_{i=1..m} d_i.
 // kMask [B, T] float32: 1 where the item has rows start..stop-1, else 0.
-// kRows and kMask start with [T, B] when `time_major`.
+//
+// Others go by steps, of which an item may have some of each of several episodes. A
+// step is a row that does not begin an episode, together with the row before it.
+//
+// kStep [B, (stack,) *shape]: row of step `start`, or with `before` the one before it.
+// kSteps [B, T, (stack,) *shape]: the same of steps start..stop-1.
+//   Zeros where the item has no such step. Stacks begin at each row's own episode.
+// kIsFirst [B, T] bool: whether the row before the step begins an episode.
+//
+// Those with a time axis T start with [T, B] when `time_major`.
 struct View {
-  enum class Kind { kRow, kRows, kReturn, kDiscount, kMask };
+  enum class Kind { kRow, kRows, kReturn, kDiscount, kMask, kStep, kSteps, kIsFirst };
 
   Kind kind = Kind::kRow;
-  int64_t column = 0;    // kRow, kRows: source; kReturn: rewards r
+  int64_t column = 0;    // kRow, kRows, kStep, kSteps: source; kReturn: rewards r
   int64_t discount = 0;  // kReturn, kDiscount: discounts d
   int64_t start = 0;
   int64_t stop = 0;
   int64_t stack = 0;
   double gamma = 1.0;
+  bool before = false;
   bool time_major = false;
 
+  bool has_time() const {
+    return kind == Kind::kRows || kind == Kind::kMask || kind == Kind::kSteps ||
+           kind == Kind::kIsFirst;
+  }
+  bool is_of_steps() const {
+    return kind == Kind::kStep || kind == Kind::kSteps || kind == Kind::kIsFirst;
+  }
+
   Status Validate(const std::vector<Column>& columns) const;
+  // kInvalidArgument unless it shows only what unrolls of `num_steps` steps have.
+  Status ValidateForUnrolls(int64_t num_steps) const;
   // The output's dtype and shape, without the batch axis.
   Column Output(const std::vector<Column>& columns) const;
   // Where the batch axis goes.
-  int batch_axis() const {
-    return time_major && (kind == Kind::kRows || kind == Kind::kMask) ? 1 : 0;
-  }
+  int batch_axis() const { return time_major && has_time() ? 1 : 0; }
 };
 
 }  // namespace tfa

@@ -15,6 +15,8 @@ using Api = py::detail::npy_api;
 constexpr int kContiguous = Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_;
 constexpr int kOutputFlags = kContiguous | Api::NPY_ARRAY_WRITEABLE_;
 constexpr int64_t kAlignment = 64;
+// A column has up to 16 axes; a stack, time, batch and batches are four more.
+constexpr size_t kMaxAxes = 20;
 
 bool IsArray(PyObject* object) { return Api::get().PyArray_Check_(object); }
 
@@ -63,18 +65,15 @@ std::unique_ptr<Buffer> Acquire(BufferPool* pool, int64_t bytes) {
 }
 
 // An array over `data`, which `owner` keeps alive.
-py::object Wrap(const ArraySpec& spec, int64_t rows, void* data, py::handle owner) {
-  const std::vector<int64_t>& shape = spec.column().shape;
-  const size_t axis = spec.batch_axis();
-  Py_intptr_t dims[33];
-  std::copy_n(shape.data(), axis, dims);
-  dims[axis] = rows;
-  std::copy(shape.begin() + static_cast<int64_t>(axis), shape.end(), dims + axis + 1);
+py::object Wrap(const ArraySpec& spec, BatchShape batch, void* data,
+                py::handle owner) {
+  Py_intptr_t dims[kMaxAxes];
+  const int num_axes = spec.PutShape(batch, dims);
   const Api& api = Api::get();
   Py_INCREF(spec.dtype());
-  PyObject* array = api.PyArray_NewFromDescr_(api.PyArray_Type_, spec.dtype(),
-                                              static_cast<int>(shape.size()) + 1, dims,
-                                              nullptr, data, kOutputFlags, nullptr);
+  PyObject* array =
+      api.PyArray_NewFromDescr_(api.PyArray_Type_, spec.dtype(), num_axes, dims,
+                                nullptr, data, kOutputFlags, nullptr);
   if (array == nullptr) throw py::error_already_set();
   auto result = py::reinterpret_steal<py::object>(array);
   owner.inc_ref();
@@ -91,25 +90,34 @@ ArraySpec::ArraySpec(const Column& column, int batch_axis)
       dtype_(DTypeName(column.dtype)),
       scalar_type_(dtype_.attr("type")) {}
 
-bool ArraySpec::Matches(PyObject* array, int64_t rows) const {
+int ArraySpec::PutShape(BatchShape batch, Py_ssize_t* shape) const {
+  const std::vector<int64_t>& extents = column_.shape;
+  const auto axis = extents.begin() + static_cast<int64_t>(batch_axis_);
+  Py_ssize_t* end = shape;
+  if (batch.num_batches > 0) *end++ = batch.num_batches;
+  end = std::copy(extents.begin(), axis, end);
+  if (batch.size >= 0) *end++ = batch.size;
+  end = std::copy(axis, extents.end(), end);
+  return static_cast<int>(end - shape);
+}
+
+bool ArraySpec::Matches(PyObject* array, BatchShape batch) const {
   const auto* proxy = Proxy(array);
-  const std::vector<int64_t>& shape = column_.shape;
-  const size_t batch_axes = rows >= 0 ? 1 : 0;
-  if (proxy->nd != static_cast<int>(shape.size() + batch_axes)) return false;
-  if (batch_axes == 1 && proxy->dimensions[batch_axis_] != rows) return false;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    const size_t axis = i < batch_axis_ ? i : i + batch_axes;
-    if (proxy->dimensions[axis] != shape[i]) return false;
-  }
+  Py_ssize_t shape[kMaxAxes];
+  const int num_axes = PutShape(batch, shape);
+  if (proxy->nd != num_axes) return false;
+  if (!std::equal(shape, shape + num_axes, proxy->dimensions)) return false;
   return proxy->descr == dtype_.ptr() ||
          Api::get().PyArray_EquivTypes_(proxy->descr, dtype_.ptr());
 }
 
-void ArraySpec::Refuse(py::handle given, int64_t rows, const std::string& what) const {
-  std::vector<int64_t> shape = column_.shape;
-  if (rows >= 0) shape.insert(shape.begin() + static_cast<int64_t>(batch_axis_), rows);
+void ArraySpec::Refuse(py::handle given, BatchShape batch,
+                       const std::string& what) const {
+  Py_ssize_t shape[kMaxAxes];
+  const int num_axes = PutShape(batch, shape);
   throw py::value_error(what + " '" + column_.name + "' must be " +
-                        DTypeName(column_.dtype) + ShapeString(shape) + ", got " +
+                        DTypeName(column_.dtype) +
+                        ShapeString({shape, shape + num_axes}) + ", got " +
                         Describe(given));
 }
 
@@ -134,17 +142,17 @@ RowPointers::RowPointers(const std::vector<ArraySpec>& specs, py::handle arrays,
 const void* RowPointers::Take(const ArraySpec& spec, py::handle given, int64_t rows) {
   PyObject* array = given.ptr();
   if (!IsArray(array)) {
-    if (rows >= 0) spec.Refuse(given, rows, "column");
+    if (rows >= 0) spec.Refuse(given, {rows}, "column");
     if (spec.column().shape.empty() && spec.IsScalar(array)) {
       return TakeNumPyScalar(spec, given);
     }
     if (PyFloat_Check(array) || PyLong_Check(array)) return TakeScalar(spec, given);
     const bool numpy_scalar = py::hasattr(given, "dtype") && py::hasattr(given, "item");
-    if (!numpy_scalar) spec.Refuse(given, rows, "column");
+    if (!numpy_scalar) spec.Refuse(given, {rows}, "column");
     owned_.push_back(FromAny(given, nullptr, kContiguous));
     array = owned_.back().ptr();
   }
-  if (!spec.Matches(array, rows)) spec.Refuse(given, rows, "column");
+  if (!spec.Matches(array, {rows})) spec.Refuse(given, {rows}, "column");
   if ((Proxy(array)->flags & kContiguous) != kContiguous) {
     owned_.push_back(FromAny(array, spec.dtype(), kContiguous));
     array = owned_.back().ptr();
@@ -161,7 +169,7 @@ const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
       dtype == DType::kFloat16 || dtype == DType::kFloat32 || dtype == DType::kFloat64;
   const bool fits =
       to_float || PyBool_Check(value) || (PyLong_Check(value) && dtype != DType::kBool);
-  if (!spec.column().shape.empty() || !fits) spec.Refuse(given, -1, "column");
+  if (!spec.column().shape.empty() || !fits) spec.Refuse(given, {}, "column");
   if (dtype != DType::kFloat32 && dtype != DType::kFloat64) {
     owned_.push_back(FromAny(given, spec.dtype(), kContiguous));
     return Proxy(owned_.back().ptr())->data;
@@ -199,11 +207,12 @@ const void* RowPointers::Keep(T value) {
   return &scalars_.back();
 }
 
-py::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows,
+py::object NewArray(BufferPool* pool, const ArraySpec& spec, BatchShape batch,
                     void** data) {
-  std::unique_ptr<Buffer> buffer = Acquire(pool, rows * spec.column().row_bytes());
+  const int64_t bytes = batch.num_rows() * spec.column().row_bytes();
+  std::unique_ptr<Buffer> buffer = Acquire(pool, bytes);
   *data = buffer->data();
-  return Wrap(spec, rows, *data, Hold(std::move(buffer)));
+  return Wrap(spec, batch, *data, Hold(std::move(buffer)));
 }
 
 SharedBuffer::SharedBuffer(BufferPool* pool, int64_t bytes) {
@@ -217,15 +226,16 @@ int64_t SharedBuffer::Bytes(const ArraySpec& spec, int64_t rows) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-py::object SharedBuffer::NewArray(const ArraySpec& spec, int64_t rows, void** data) {
+py::object SharedBuffer::NewArray(const ArraySpec& spec, BatchShape batch,
+                                  void** data) {
   *data = next_;
-  next_ += Bytes(spec, rows);
-  return Wrap(spec, rows, *data, owner_);
+  next_ += Bytes(spec, batch.num_rows());
+  return Wrap(spec, batch, *data, owner_);
 }
 
-void* OutputPointer(const ArraySpec& spec, py::handle array, int64_t rows) {
-  const bool fits = IsArray(array.ptr()) && spec.Matches(array.ptr(), rows);
-  if (!fits) spec.Refuse(array, rows, "out");
+void* OutputPointer(const ArraySpec& spec, py::handle array, BatchShape batch) {
+  const bool fits = IsArray(array.ptr()) && spec.Matches(array.ptr(), batch);
+  if (!fits) spec.Refuse(array, batch, "out");
   if ((Proxy(array.ptr())->flags & kOutputFlags) != kOutputFlags) {
     throw py::value_error("out '" + spec.column().name +
                           "' must be writable, aligned and C-contiguous");

@@ -5,6 +5,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +15,15 @@
 #include "cc/column.h"
 
 namespace tfa {
+
+// The leading axes of arrays of rows: `size` rows, or none when negative, as so many
+// batches of that size where `num_batches` > 0.
+struct BatchShape {
+  int64_t size = -1;
+  int64_t num_batches = 0;
+
+  int64_t num_rows() const { return size * std::max<int64_t>(num_batches, 1); }
+};
 
 // A column as NumPy describes it. Use under the GIL.
 class ArraySpec {
@@ -29,10 +39,13 @@ class ArraySpec {
     return reinterpret_cast<PyObject*>(Py_TYPE(object)) == scalar_type_.ptr();
   }
 
-  // Whether `array` has this dtype and shape, with an axis of `rows` if >= 0.
-  bool Matches(PyObject* array, int64_t rows) const;
+  // Writes the shape of an array of rows and returns how many axes it has: that of
+  // batches first, that of rows at `batch_axis` of what follows.
+  int PutShape(BatchShape batch, Py_ssize_t* shape) const;
+  // Whether `array` has this dtype and shape.
+  bool Matches(PyObject* array, BatchShape batch) const;
   // ValueError that says what was expected, and what came.
-  [[noreturn]] void Refuse(pybind11::handle given, int64_t rows,
+  [[noreturn]] void Refuse(pybind11::handle given, BatchShape batch,
                            const std::string& what) const;
 
  private:
@@ -66,9 +79,8 @@ class RowPointers {
   std::vector<uint64_t> scalars_;  // room for one value each; never moves
 };
 
-// A new array of `rows` rows in a pooled buffer that goes back with the array's
-// last holder.
-pybind11::object NewArray(BufferPool* pool, const ArraySpec& spec, int64_t rows,
+// A new array of rows in a pooled buffer that goes back with the array's last holder.
+pybind11::object NewArray(BufferPool* pool, const ArraySpec& spec, BatchShape batch,
                           void** data);
 
 // Several arrays in one such buffer, which goes back once all are gone: less work than
@@ -81,7 +93,7 @@ class SharedBuffer {
   static int64_t Bytes(const ArraySpec& spec, int64_t rows);
 
   // A new array behind those before it. REQUIRES: room for it.
-  pybind11::object NewArray(const ArraySpec& spec, int64_t rows, void** data);
+  pybind11::object NewArray(const ArraySpec& spec, BatchShape batch, void** data);
 
  private:
   uint8_t* next_;
@@ -90,7 +102,7 @@ class SharedBuffer {
 
 // Memory of a caller's array to write into. ValueError unless it is writable,
 // C-contiguous and fits.
-void* OutputPointer(const ArraySpec& spec, pybind11::handle array, int64_t rows);
+void* OutputPointer(const ArraySpec& spec, pybind11::handle array, BatchShape batch);
 
 // A 1-D int64 array; ValueError when `given` is not one of integers.
 pybind11::array_t<int64_t> IntegerArray(pybind11::handle given, const char* name);

@@ -43,15 +43,19 @@ void BindViewsAndPatterns(py::module_& module) {
       .value("RETURN", View::Kind::kReturn)
       .value("DISCOUNT", View::Kind::kDiscount)
       .value("MASK", View::Kind::kMask)
+      .value("STEP", View::Kind::kStep)
+      .value("STEPS", View::Kind::kSteps)
+      .value("IS_FIRST", View::Kind::kIsFirst)
       .finalize();
   py::class_<View>(module, "View")
       .def(py::init([](View::Kind kind, int64_t column, int64_t discount, int64_t start,
-                       int64_t stop, int64_t stack, double gamma) {
-             return View{kind, column, discount, start, stop, stack, gamma, false};
+                       int64_t stop, int64_t stack, double gamma, bool before) {
+             return View{kind, column, discount, start, stop,
+                         stack, gamma, before, false};
            }),
            py::kw_only(), py::arg("kind"), py::arg("column") = 0,
            py::arg("discount") = 0, py::arg("start") = 0, py::arg("stop") = 0,
-           py::arg("stack") = 0, py::arg("gamma") = 1.0)
+           py::arg("stack") = 0, py::arg("gamma") = 1.0, py::arg("before") = false)
       .def_readwrite("time_major", &View::time_major);
 
   py::native_enum<Pattern::Kind>(module, "PatternKind", "enum.Enum")
@@ -59,6 +63,7 @@ void BindViewsAndPatterns(py::module_& module) {
       .value("SEQUENCE", Pattern::Kind::kSequence)
       .value("EPISODE", Pattern::Kind::kEpisode)
       .value("EXPLICIT", Pattern::Kind::kExplicit)
+      .value("UNROLL", Pattern::Kind::kUnroll)
       .finalize();
   py::class_<Pattern>(module, "Pattern")
       .def(py::init([](Pattern::Kind kind, int64_t length, int64_t period, bool pad) {

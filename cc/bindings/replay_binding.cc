@@ -70,10 +70,16 @@ int32_t ToStream(int64_t id) {
   return static_cast<int32_t>(std::clamp<int64_t>(id, -1, INT32_MAX));
 }
 
-void CheckBatchSize(int64_t batch_size) {
-  if (batch_size >= 1) return;
-  throw py::value_error("batch_size is " + std::to_string(batch_size) +
-                        "; it must be >= 1");
+// Batches of so many items that their product overflows are refused too.
+void CheckBatch(int64_t batch_size, int64_t num_batches) {
+  if (batch_size < 1 || batch_size > INT32_MAX) {
+    throw py::value_error("batch_size is " + std::to_string(batch_size) +
+                          "; it must be in [1, 2^31)");
+  }
+  if (num_batches < 0 || num_batches > INT32_MAX) {
+    throw py::value_error("num_batches is " + std::to_string(num_batches) +
+                          "; it must be in [1, 2^31), or None");
+  }
 }
 
 // Calls `f`, which may wait for the replay's mutex, without the GIL if that is long.
@@ -165,44 +171,45 @@ int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
   return key;
 }
 
-py::tuple ReplayBinding::NewSample(size_t table, int64_t batch_size,
+py::tuple ReplayBinding::NewSample(size_t table, BatchShape batch,
                                    std::vector<void*>* info, std::vector<void*>* data) {
   const std::vector<ArraySpec>& specs = outputs_[table];
-  const bool share = batch_size * sample_bytes_[table] <= kSmallSample;
+  const int64_t num_items = batch.num_rows();
+  const bool share = num_items * sample_bytes_[table] <= kSmallSample;
   int64_t bytes = 0;
-  for (const ArraySpec& spec : info_) bytes += SharedBuffer::Bytes(spec, batch_size);
+  for (const ArraySpec& spec : info_) bytes += SharedBuffer::Bytes(spec, num_items);
   for (const ArraySpec& spec : specs) {
-    if (share) bytes += SharedBuffer::Bytes(spec, batch_size);
+    if (share) bytes += SharedBuffer::Bytes(spec, num_items);
   }
   SharedBuffer shared(pool_.get(), bytes);
   py::tuple info_arrays(info_.size());
   info->resize(info_.size());
   for (size_t i = 0; i < info_.size(); ++i) {
-    info_arrays[i] = shared.NewArray(info_[i], batch_size, &(*info)[i]);
+    info_arrays[i] = shared.NewArray(info_[i], batch, &(*info)[i]);
   }
   py::tuple data_arrays(specs.size());
   data->resize(specs.size());
   for (size_t v = 0; v < specs.size(); ++v) {
     void** const to = &(*data)[v];
-    data_arrays[v] = share ? shared.NewArray(specs[v], batch_size, to)
-                           : NewArray(pool_.get(), specs[v], batch_size, to);
+    data_arrays[v] = share ? shared.NewArray(specs[v], batch, to)
+                           : NewArray(pool_.get(), specs[v], batch, to);
   }
   return py::make_tuple(std::move(info_arrays), std::move(data_arrays));
 }
 
-void ReplayBinding::SampleInto(size_t table, int64_t batch_size, py::handle out,
+void ReplayBinding::SampleInto(size_t table, BatchShape batch, py::handle out,
                                std::vector<void*>* info,
                                std::vector<void*>* data) const {
   const auto pair = py::cast<py::tuple>(out);
-  const auto take = [batch_size](const std::vector<ArraySpec>& specs,
-                                 const py::sequence& arrays, std::vector<void*>* to) {
+  const auto take = [batch](const std::vector<ArraySpec>& specs,
+                            const py::sequence& arrays, std::vector<void*>* to) {
     if (arrays.size() != specs.size()) {
       throw py::value_error("out has " + std::to_string(arrays.size()) +
                             " arrays where the table's sample has " +
                             std::to_string(specs.size()));
     }
     for (size_t i = 0; i < specs.size(); ++i) {
-      to->push_back(OutputPointer(specs[i], arrays[i], batch_size));
+      to->push_back(OutputPointer(specs[i], arrays[i], batch));
     }
   };
   take(info_, pair[0], info);
@@ -211,17 +218,19 @@ void ReplayBinding::SampleInto(size_t table, int64_t batch_size, py::handle out,
 
 py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
                                 bool by_table, std::optional<double> timeout,
-                                py::handle out) {
+                                py::handle out, int64_t num_batches) {
   const auto t = static_cast<size_t>(CheckTable(table));
-  CheckBatchSize(batch_size);
+  CheckBatch(batch_size, num_batches);
+  const BatchShape batch = {batch_size, num_batches};
+  const int64_t num_items = batch.num_rows();
   const Deadline deadline = ToDeadline(timeout);
   std::vector<void*> info;
   std::vector<void*> data;
   py::tuple sample;
   if (out.is_none()) {
-    sample = NewSample(t, batch_size, &info, &data);
+    sample = NewSample(t, batch, &info, &data);
   } else {
-    SampleInto(t, batch_size, out, &info, &data);
+    SampleInto(t, batch, out, &info, &data);
     sample = py::reinterpret_borrow<py::tuple>(out);
   }
   const SampleArrays arrays = ToArrays(info);
@@ -229,9 +238,10 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
   const WeightOptions weights = {beta,
                                  by_table ? Normalizer::kTable : Normalizer::kBatch};
   const auto attempt = [&](Deadline until) {
-    return replay_->Sample(table, batch_size, weights, arrays, data.data(), until);
+    return replay_->Sample(table, num_items, weights, arrays, data.data(), until,
+                           num_items / batch_size);
   };
-  const bool small = batch_size * sample_bytes_[t] <= kSmallSample;
+  const bool small = num_items * sample_bytes_[t] <= kSmallSample;
   ThrowIfError(WaitInterruptibly(deadline, small, attempt));
   return sample;
 }

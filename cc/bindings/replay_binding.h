@@ -35,9 +35,11 @@ class ReplayBinding {
                  std::optional<double> timeout);
   int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
                      std::optional<double> priority, std::optional<double> timeout);
-  // (info arrays, data arrays); `out` is None or such a pair to write into.
+  // (info arrays, data arrays); `out` is None or such a pair to write into. With
+  // `num_batches` > 0 they have an axis of batches first.
   pybind11::tuple Sample(int64_t table, int64_t batch_size, double beta, bool by_table,
-                         std::optional<double> timeout, pybind11::handle out);
+                         std::optional<double> timeout, pybind11::handle out,
+                         int64_t num_batches);
   int64_t UpdatePriorities(int64_t table, pybind11::handle keys,
                            pybind11::handle priorities);
   int64_t Delete(int64_t table, pybind11::handle keys);
@@ -49,9 +51,9 @@ class ReplayBinding {
  private:
   void AppendRows(const RowFlags* rows, int64_t n, const RowPointers& pointers,
                   pybind11::handle priorities, std::optional<double> timeout);
-  pybind11::tuple NewSample(size_t table, int64_t batch_size, std::vector<void*>* info,
+  pybind11::tuple NewSample(size_t table, BatchShape batch, std::vector<void*>* info,
                             std::vector<void*>* data);
-  void SampleInto(size_t table, int64_t batch_size, pybind11::handle out,
+  void SampleInto(size_t table, BatchShape batch, pybind11::handle out,
                   std::vector<void*>* info, std::vector<void*>* data) const;
 
   std::unique_ptr<Replay> replay_;

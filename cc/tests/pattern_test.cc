@@ -83,6 +83,31 @@ TEST(PatternTest, AnEpisodeIsOneItemOnceItHasEnded) {
   EXPECT_EQ(episode.CheckStep(5).code(), StatusCode::kInvalidArgument);
 }
 
+TEST(PatternTest, UnrollsEndAtEveryPeriodOfAStreamsSteps) {
+  const auto ends = [](int64_t length, int64_t period) {
+    const Pattern pattern = {Pattern::Kind::kUnroll, length, period, true};
+    std::vector<int64_t> steps;
+    for (int64_t step = 1; step <= 12; ++step) {
+      if (pattern.EndsUnroll(step)) steps.push_back(step);
+      EXPECT_EQ(pattern.Count(step, true), 0);
+    }
+    return steps;
+  };
+  EXPECT_EQ(ends(4, 4), (std::vector<int64_t>{4, 8, 12}));
+  EXPECT_EQ(ends(4, 3), (std::vector<int64_t>{4, 7, 10}));
+  EXPECT_EQ(ends(2, 5), (std::vector<int64_t>{2, 7, 12}));
+}
+
+TEST(PatternTest, UnrollsOfMoreRowsThanAWindowCountsAreRefused) {
+  Pattern pattern = {Pattern::Kind::kUnroll, int64_t{1} << 29, 1, true};
+  EXPECT_TRUE(pattern.Validate().ok());
+  EXPECT_EQ(pattern.max_rows(), int64_t{1} << 30);
+  ++pattern.length;
+  EXPECT_EQ(pattern.Validate().code(), StatusCode::kInvalidArgument);
+  pattern = {Pattern::Kind::kUnroll, 4, 0, true};
+  EXPECT_EQ(pattern.Validate().code(), StatusCode::kInvalidArgument);
+}
+
 TEST(PatternTest, LengthsAndPeriodsBelowOneAreRefused) {
   EXPECT_FALSE(NStep(0).Validate().ok());
   EXPECT_FALSE(Sequence(0, 1, true).Validate().ok());

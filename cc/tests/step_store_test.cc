@@ -89,6 +89,36 @@ TEST(StepStoreTest, RowsBeyondTheHistoryOrOfTwoEpisodesMakeNoWindow) {
   EXPECT_TRUE(store->Recent(0, 0, 2).ok());
 }
 
+// Against a walk row by row.
+TEST(StepStoreTest, StepsAreCountedBackOverTheEndsOfEpisodes) {
+  constexpr int64_t kHistory = 14;
+  const auto store = MakeStore(SmallSegments(kHistory));
+  EXPECT_EQ(store->RowsOfSteps(0, 0), 0);
+  Random random(3);
+  std::vector<bool> begins;  // an episode, by row
+  int64_t num_steps = 0;
+  for (int64_t id = 0; id < 500; ++id) {
+    const bool first = !store->EpisodeOpen(0) || random.Below(8) == 0;
+    AppendRow(store.get(), {0, first, random.Below(3) == 0}, id);
+    begins.push_back(first);
+    num_steps += first ? 0 : 1;
+    ASSERT_EQ(store->NumSteps(0), num_steps);
+    for (int64_t steps = 0; steps < 9; ++steps) {
+      int64_t expected = 1;
+      int64_t left = steps;
+      for (int64_t row = id; left > 0 && row >= 0; --row, ++expected) {
+        left -= begins[static_cast<size_t>(row)] ? 0 : 1;
+      }
+      if (left > 0 || expected > std::min(id + 1, kHistory)) expected = 0;
+      ASSERT_EQ(store->RowsOfSteps(0, steps), expected) << id << " " << steps;
+      if (expected == 0) continue;
+      const Window window = store->Newest(0, expected);
+      ASSERT_EQ(IdAt(*store, window, 0), id + 1 - expected);
+      ASSERT_EQ(IdAt(*store, window, expected - 1), id);
+    }
+  }
+}
+
 TEST(StepStoreTest, MemoryIsReusedOnceNobodyHoldsIt) {
   const auto store = MakeStore(SmallSegments(2));
   for (int64_t id = 0; id < 1000; ++id) AppendRow(store.get(), {0, id == 0, false}, id);

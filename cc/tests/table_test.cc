@@ -45,11 +45,11 @@ class TableTest : public testing::Test {
     return table_->Insert(*store_->Recent(0, 0, 1), priority);
   }
 
-  Drawn Draw(int64_t n, double beta = 0.0) {
+  Drawn Draw(int64_t n, double beta = 0.0, int64_t num_batches = 1) {
     EXPECT_TRUE(table_->CanSample(n));
     Drawn batch(n);
     const int64_t gather = store_->BeginGather();
-    table_->Draw(n, {beta}, batch.arrays(), batch.windows.data());
+    table_->Draw(n, {beta}, batch.arrays(), batch.windows.data(), num_batches);
     store_->EndGather(gather, batch.windows.data(), n);
     return batch;
   }
@@ -168,6 +168,25 @@ TEST_F(TableTest, ImportanceWeightsFollowTheirFormula) {
   }
   const Drawn unweighted = Draw(10, 0.0);
   EXPECT_EQ(unweighted.weight, std::vector<double>(10, 1.0));
+}
+
+TEST_F(TableTest, ImportanceWeightsAreOverTheLargestOfTheirOwnBatch) {
+  TableOptions options = Options(SelectorOptions::Kind::kPrioritized, 4);
+  for (const int64_t max_times_sampled : {0, 100}) {
+    options.max_times_sampled = max_times_sampled;
+    Make(options);
+    Insert(1.0);
+    Insert(3.0);
+    const Drawn drawn = Draw(60, 1.0, 30);
+    bool differ = false;
+    for (size_t i = 0; i < 60; i += 2) {
+      const double least = std::min(drawn.probability[i], drawn.probability[i + 1]);
+      differ = differ || least == 0.75;  // the batch has only the likelier item
+      EXPECT_DOUBLE_EQ(drawn.weight[i], least / drawn.probability[i]);
+      EXPECT_DOUBLE_EQ(drawn.weight[i + 1], least / drawn.probability[i + 1]);
+    }
+    EXPECT_TRUE(differ);
+  }
 }
 
 TEST_F(TableTest, AnItemGoesOnceItWasSampledOftenEnough) {

@@ -3,6 +3,7 @@
 import dm_env
 import numpy as np
 import pytest
+import tree
 
 from tfagents_core import adders, replay, specs
 
@@ -149,6 +150,44 @@ def test_sequences_overlap_and_the_last_is_padded() -> None:
     np.testing.assert_array_equal(data.mask, [[1, 1, 1], [1, 1, 1], [1, 1, 0]])
     np.testing.assert_array_equal(data.discount[-1], [1, 0, 0])
     np.testing.assert_array_equal(data.observation[0, :, -1, 0], [0, 1, 2])
+
+
+def test_unrolls_go_on_over_episode_ends_with_their_stacks() -> None:
+    table = adders.unroll_table(
+        "t", SPEC, length=4, sampler=replay.Fifo(), max_size=100,
+        max_times_sampled=1, rate_limiter=replay.MinSize(1),
+    )  # fmt: skip
+    buffer = make_buffer(table)
+    play(adders.RowAdder(SPEC, buffer), [3, 1, 4])
+    data = buffer.tables["t"].sample(2).data
+    assert isinstance(data, replay.Unroll)
+    np.testing.assert_array_equal(data.reward, [[1, 2, 3, 1], [1, 2, 3, 4]])
+    np.testing.assert_array_equal(data.discount, [[1, 1, 0, 0], [1, 1, 1, 0]])
+    np.testing.assert_array_equal(data.is_first, [[1, 0, 0, 1], [1, 0, 0, 0]])
+    np.testing.assert_array_equal(
+        data.observation[0, :, :, 0], [[0, 0, 0], [0, 0, 1], [0, 1, 2], [10, 10, 10]]
+    )
+    np.testing.assert_array_equal(
+        data.next_observation[0, :, :, 0],
+        [[0, 0, 1], [0, 1, 2], [1, 2, 3], [10, 10, 11]],
+    )
+
+
+def test_unrolls_may_overlap_and_have_the_first_steps_core_state() -> None:
+    table = adders.unroll_table(
+        "t", SPEC, length=4, period=2, extras_spec={"core": specs.Array((), np.int32)},
+        core_state="core", sampler=replay.Fifo(), max_size=100, max_times_sampled=1,
+        rate_limiter=replay.MinSize(1),
+    )  # fmt: skip
+    rows = adders.row_spec(SPEC, {"core": specs.Array((), np.int32)})
+    buffer = replay.Replay(rows, [table])
+    for t in range(9):
+        row = tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), buffer.steps)
+        row = row._replace(extras={"core": np.int32(t)})
+        buffer.append_one(row, t == 0)
+    data = buffer.tables["t"].sample(3).data
+    np.testing.assert_array_equal(data.core_state, [1, 3, 5])
+    assert data.extras == ()
 
 
 def test_episodes_come_whole() -> None:

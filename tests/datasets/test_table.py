@@ -103,6 +103,52 @@ def test_waiting_too_long_says_what_for() -> None:
         next(iterator)
 
 
+def test_the_weights_of_a_dataset_are_not_all_ones() -> None:
+    """They were, whatever the reader expected, for there was no beta to give."""
+    buffer = make_buffer(20, sampler=replay.Prioritized(1.0))
+    table = buffer.tables["t"]
+    keys = np.unique(table.sample(1000).info.key)
+    table.update_priorities(keys, np.arange(1.0, len(keys) + 1))
+    dataset = datasets.from_table(table, batch_size=8, num_batches=3, beta=0.5)
+    info = next(iter(dataset)).info
+    raw = info.probability.numpy() ** -0.5
+    np.testing.assert_allclose(info.weight, raw / raw.max(1, keepdims=True))
+    assert len(np.unique(info.weight)) > 3
+
+    dataset = datasets.from_table(table, batch_size=8, beta=0.5, normalize="table")
+    info = next(iter(dataset)).info
+    least = 1 / np.arange(1.0, len(keys) + 1).sum()
+    np.testing.assert_allclose(info.weight, (least / info.probability.numpy()) ** 0.5)
+
+
+def test_several_batches_of_a_time_major_table_are_not_cut_along_time() -> None:
+    """They were, without a word: the second SGD step learned from later time steps."""
+    table = make_buffer(
+        40,
+        pattern=replay.Sequence(length=4, period=1),
+        outputs=replay.sequence(STEPS, 3),
+        time_major=True,
+        sampler=replay.Fifo(),
+        max_times_sampled=1,
+    ).tables["t"]
+    dataset = datasets.from_table(table, batch_size=5, num_batches=2)
+    spec = dataset.element_spec
+    assert spec.data.observation == tf.TensorSpec((2, 3, 5, 3), tf.float32)
+    assert spec.info.key == tf.TensorSpec((2, 5), tf.int64)
+    sample = next(iter(dataset))
+    # In these rows everything at step t is t; item i begins with step i + 1.
+    time, item = np.arange(3)[:, None], np.arange(5)
+    np.testing.assert_array_equal(sample.data.reward[0], 1 + item + time)
+    np.testing.assert_array_equal(sample.data.reward[1], 6 + item + time)
+
+
+def test_several_batches_that_can_never_be_drawn_at_once_are_refused() -> None:
+    buffer = make_buffer(0, rate_limiter=replay.Queue(4), sampler=replay.Fifo())
+    datasets.from_table(buffer.tables["t"], batch_size=2, num_batches=2)
+    with pytest.raises(ValueError, match="6"):
+        datasets.from_table(buffer.tables["t"], batch_size=2, num_batches=3)
+
+
 def test_batches_of_a_time_major_table_have_the_time_axis_first() -> None:
     table = make_buffer(
         20,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfagents_core import datasets, learning, replay
+from tfagents_core import learning, replay
 
 
 class Table:
@@ -101,8 +101,10 @@ def test_one_step_may_take_several_sgd_steps(num_sgd_steps: int) -> None:
 
 
 def test_batches_of_unequal_sizes_are_refused() -> None:
+    learner = Adding(num_sgd_steps_per_step=2)
+    learner.num_sgd_steps_per_step = 3
     with pytest.raises(ValueError, match="4 items do not make 3 equal batches"):
-        datasets.split(next(iter(make_dataset(0, 2))), 3)
+        learner.step()
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

@@ -240,6 +240,84 @@ def test_extras_of_a_transition_are_those_of_its_action() -> None:
     np.testing.assert_array_equal(data.extras["log_pi"], [0.1, 0.2])
 
 
+def append_nested(steps: Any, outputs: Any, rows: list[Any]) -> Any:
+    table = helpers.make_table(
+        **helpers.drained(pattern=replay.NStep(n=3), outputs=outputs)
+    )
+    rb = replay.Replay(steps, [table])
+    for i, row in enumerate(rows):
+        rb.append_one(row, first=i == 0, last=i == len(rows) - 1)
+    return rb.tables["table"].sample(rb.tables["table"].size).data
+
+
+def nested_steps(*, nested_discount: bool) -> tuple[Any, list[Any]]:
+    """Columns with a nest of two rewards, one of them a vector; and an episode."""
+    scalar, pair = replay.Column((), np.float32), replay.Column((2,), np.float32)
+    steps: dict[str, Any] = {**helpers.STEPS, "reward": {"a": scalar, "b": (pair,)}}
+    if nested_discount:
+        steps["discount"] = {"a": scalar, "b": (scalar,)}
+    rows: list[Any] = []
+    for row, d in zip(episode(4), [1.0, 0.5, 1.0, 1.0], strict=True):
+        discount: Any = np.float32(d)
+        if nested_discount:
+            discount = {"a": discount, "b": (np.float32(1),)}
+        reward = {"a": np.float32(1), "b": (np.float32([1, 2]),)}
+        rows.append({**row, "reward": reward, "discount": discount})
+    return steps, rows
+
+
+def test_each_reward_of_a_nest_has_an_n_step_return_with_its_own_discount() -> None:
+    steps, rows = nested_steps(nested_discount=True)
+    data = append_nested(steps, replay.n_step_transition(steps, gamma=0.5), rows)
+    # Windows of rows 0-1, 0-2, 0-3, 1-3, 2-3; the discount of row 1 halves for "a".
+    np.testing.assert_allclose(data.reward["a"], [1, 1.25, 1.375, 1.5, 1])
+    sums = np.float32([1, 1.5, 1.75, 1.5, 1])
+    np.testing.assert_allclose(data.reward["b"][0], np.outer(sums, [1, 2]))
+    np.testing.assert_allclose(data.discount["a"], [0.25, 0.125, 0.0625, 0.25, 0.5])
+    np.testing.assert_allclose(data.discount["b"][0], [0.5, 0.25, 0.125, 0.25, 0.5])
+
+
+def test_one_discount_serves_all_rewards_of_a_nest() -> None:
+    steps, rows = nested_steps(nested_discount=False)
+    data = append_nested(steps, replay.n_step_transition(steps, gamma=0.5), rows)
+    sums = np.float32([1, 1.25, 1.375, 1.5, 1])
+    np.testing.assert_allclose(data.reward["a"], sums)
+    np.testing.assert_allclose(data.reward["b"][0], np.outer(sums, [1, 2]))
+    np.testing.assert_allclose(data.discount, [0.25, 0.125, 0.0625, 0.25, 0.5])
+
+
+def test_discounts_of_another_structure_than_the_rewards_are_refused() -> None:
+    steps, _ = nested_steps(nested_discount=True)
+    steps["reward"] = {"a": steps["reward"]["a"]}
+    with pytest.raises(ValueError, match=r"discounts \['a', 'b/0'\] have another"):
+        replay.n_step_transition(steps, gamma=0.5)
+
+
+def test_sequences_and_unrolls_keep_nests_of_rewards_and_discounts() -> None:
+    steps, rows = nested_steps(nested_discount=True)
+    table = helpers.make_table(
+        "s",
+        **helpers.drained(
+            pattern=replay.Sequence(length=4, period=3),
+            outputs=replay.sequence(steps, 3),
+        ),
+    )
+    unrolls = helpers.make_table(
+        "u",
+        **helpers.drained(
+            pattern=replay.Sequence(length=4, period=3, end="continue"),
+            outputs=replay.unroll(steps, 3),
+        ),
+    )
+    rb = replay.Replay(steps, [table, unrolls])
+    for i, row in enumerate(rows):
+        rb.append_one(row, first=i == 0, last=i == 3)
+    for name in ("s", "u"):
+        data = rb.tables[name].sample(1).data
+        np.testing.assert_array_equal(data.reward["b"][0], [[[1, 2]] * 3])
+        np.testing.assert_array_equal(data.discount["a"], [[0.5, 1, 1]])
+
+
 def test_without_extras_a_transition_has_an_empty_one() -> None:
     assert replay.n_step_transition(helpers.STEPS, gamma=1.0).extras == ()
 

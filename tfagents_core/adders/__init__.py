@@ -5,6 +5,7 @@ from tfagents_core.adders.items import (
     frame_stacks,
     n_step_table,
     sequence_table,
+    unroll_table,
 )
 from tfagents_core.adders.plans import (
     TRANSITIONS,
@@ -25,4 +26,5 @@ __all__ = [
     "plan_transitions",
     "row_spec",
     "sequence_table",
+    "unroll_table",
 ]

@@ -75,6 +75,46 @@ def sequence_table(
     return replay.Table(name, pattern=pattern, outputs=outputs, **table_arguments)
 
 
+def unroll_table(
+    name: str,
+    spec: specs.EnvironmentSpec,
+    *,
+    length: int,
+    period: int | None = None,
+    extras_spec: types.NestedSpec = (),
+    core_state: str | tuple[Any, ...] | None = None,
+    **table_arguments: Any,
+) -> replay.Table:
+    """A table of unrolls: consecutive steps of an environment, over episode ends.
+
+    A sample's data is a `replay.Unroll` with time as its second axis. Every step of an
+    unroll is real, none is padding, and `is_first` says where episodes begin.
+
+    Args:
+        name: the table's name.
+        spec: the environments' specs.
+        length: environment steps in an unroll.
+        period: environment steps from the start of one unroll to the next one's; None:
+            `length`, so that each step is in exactly one.
+        extras_spec: specs of the additional policy outputs in the adder's rows.
+        core_state: path within the extras of the recurrent core's state, of which an
+            unroll has only its first step's; None: there is none.
+        **table_arguments: `replay.Table`'s sampler, remover, max_size and the rest.
+    """
+    outputs = replay.unroll(
+        rows.row_spec(spec, extras_spec),
+        length,
+        stack=frame_stacks(spec.observations),
+        core_state=core_state,
+    )
+    pattern = replay.Sequence(
+        length=length + 1,
+        period=length if period is None else period,
+        end="continue",
+    )
+    return replay.Table(name, pattern=pattern, outputs=outputs, **table_arguments)
+
+
 def episode_table(
     name: str,
     spec: specs.EnvironmentSpec,

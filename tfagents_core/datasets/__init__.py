@@ -1,6 +1,6 @@
 """Batches for learners."""
 
 from tfagents_core.datasets.sources import PipelineSource, TableSource
-from tfagents_core.datasets.table import from_table, split
+from tfagents_core.datasets.table import from_table
 
-__all__ = ["PipelineSource", "TableSource", "from_table", "split"]
+__all__ = ["PipelineSource", "TableSource", "from_table"]

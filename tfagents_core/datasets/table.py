@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import tensorflow as tf
 import tree
@@ -13,6 +15,9 @@ def from_table(
     table: replay.TableHandle,
     *,
     batch_size: int,
+    num_batches: int | None = None,
+    beta: float = 0.0,
+    normalize: Literal["batch", "table"] = "batch",
     prefetch: int = 0,
     timeout_s: float | None = None,
 ) -> tf.data.Dataset:
@@ -23,29 +28,39 @@ def from_table(
     that what is learned depends on nothing but the seeds.
 
     Args:
-        table: where to sample.
-        batch_size: items a batch, B.
-        prefetch: batches drawn ahead, on a thread of the dataset's own.
-        timeout_s: longest wait for a batch, in seconds; None waits for ever.
+        table: the sampled table.
+        batch_size: items per batch, B.
+        num_batches: batches per element, N, drawn together as a new first axis: an
+            element of several costs little more than one, since most of the time of a
+            fetch is that of the call. None: one batch, without that axis.
+        beta: exponent of the importance weights `info.weight`; 0 gives weights of 1.
+        normalize: maximum by which the weights are divided, as in
+            `replay.TableHandle.sample`.
+        prefetch: elements drawn ahead, on a thread of the dataset's own.
+        timeout_s: longest wait for an element, in seconds; None waits for ever.
 
     Returns:
         A dataset of `replay.Sample(info, data)` of tensors with static shapes; see
-        `replay.SampleInfo` for what `info` holds.
+        `replay.SampleInfo` for what `info` holds. Tensors are `[B, ...]`, or
+        `[N, B, ...]` with `num_batches`; those with a time axis are `[T, B, ...]`, or
+        `[N, T, B, ...]`, where the table is `time_major`.
 
     Raises:
-        ValueError: no such batch can ever be drawn under the table's rate limiter.
+        ValueError: no such element can ever be drawn under the table's rate limiter.
     """
-    table.check_batch_size(batch_size, num_prefetched=prefetch)
-    info = tree.map_structure(
-        lambda column: replay.Column((batch_size,), column.dtype),
-        replay.SampleInfo.columns(),
-    )
-    structure = replay.Sample(info, table.describe_output(batch_size))
+    table.check_batch_size(batch_size * (num_batches or 1), num_prefetched=prefetch)
+    structure = _describe(table, batch_size, num_batches)
     columns = tree.flatten(structure)
 
     def draw() -> list[np.ndarray]:
         arrays: list[np.ndarray] = tree.flatten(
-            table.sample(batch_size, timeout=timeout_s)
+            table.sample(
+                batch_size,
+                num_batches=num_batches,
+                beta=beta,
+                normalize=normalize,
+                timeout=timeout_s,
+            )
         )
         return arrays
 
@@ -70,24 +85,14 @@ def from_table(
     return dataset.with_options(options)
 
 
-def split(sample: replay.Sample, num_batches: int) -> list[replay.Sample]:
-    """An element's items as batches of equal size, in their order, not copied.
-
-    An element of several batches costs TensorFlow little more than one of a single
-    batch: most of the time of a fetch is that of the call.
-
-    Args:
-        sample: tensors with a leading axis of a known size.
-        num_batches: batches to make of it.
-
-    Raises:
-        ValueError: the size is not a multiple of `num_batches`.
-    """
-    size = sample.info.key.shape[0]
-    if size % num_batches:
-        raise ValueError(f"{size} items do not make {num_batches} equal batches.")
-    batch_size = size // num_batches
-    return [
-        tree.map_structure(lambda tensor, at=at: tensor[at : at + batch_size], sample)
-        for at in range(0, size, batch_size)
-    ]
+def _describe(
+    table: replay.TableHandle, batch_size: int, num_batches: int | None
+) -> replay.Sample:
+    """The nest of `replay.Column`s of an element."""
+    data = table.describe_output(batch_size, num_batches=num_batches)
+    batches = () if num_batches is None else (num_batches,)
+    info = tree.map_structure(
+        lambda column: replay.Column((*batches, batch_size), column.dtype),
+        replay.SampleInfo.columns(),
+    )
+    return replay.Sample(info, data)

@@ -39,8 +39,10 @@ from tfagents_core.replay.columns import Column
 from tfagents_core.replay.outputs import (
     SequenceSample,
     Transition,
+    Unroll,
     n_step_transition,
     sequence,
+    unroll,
 )
 from tfagents_core.replay.patterns import Episode, NStep, Sequence
 from tfagents_core.replay.rate_limiters import MinSize, Queue, SampleToInsertRatio
@@ -85,9 +87,11 @@ __all__ = [
     "TableStats",
     "Transition",
     "Uniform",
+    "Unroll",
     "WithoutReplacement",
     "latest_intact",
     "n_step_transition",
     "sequence",
+    "unroll",
     "views",
 ]

@@ -1,7 +1,8 @@
-"""The usual outputs of a table: n-step transitions and sequences.
+"""The usual outputs of a table: n-step transitions, sequences and unrolls.
 
-Both expect `steps` to have the entries "observation", "action", "reward" and
+All expect `steps` to have the entries "observation", "action", "reward" and
 "discount" (keys of a dict or fields of a NamedTuple), and use "extras" when there.
+Each entry may be a nest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tree
 from tfagents_core.replay import columns, views
 
 Stack = int | Mapping[columns.Path, int] | None
+_LeafPath = tuple[Any, ...]
 
 
 class Transition(NamedTuple):
@@ -62,10 +64,44 @@ class SequenceSample(NamedTuple):
     mask: Any
 
 
+class Unroll(NamedTuple):
+    """A batch of unrolls; leading axes B, T.
+
+    Index t is one step of a stream. All are real steps: an unroll runs over the ends of
+    episodes, and is never padded.
+
+    Attributes:
+      observation: `o_t`, `[B, T, ...]`.
+      action: taken at `o_t`, `[B, T, ...]`.
+      reward: received for it, `[B, T, ...]`.
+      discount: received with it, `[B, T, ...]`; 0 when the step ends its episode in a
+        terminal state.
+      next_observation: the observation that the step led to, `[B, T, ...]`. At the end
+        of an episode it is the episode's last observation, so truncated episodes can
+        be bootstrapped from it; elsewhere it is `o_{t+1}`.
+      is_first: whether `o_t` begins an episode, bool `[B, T]`.
+      extras: additional policy outputs at `o_t`, `[B, T, ...]`, or `()`.
+      core_state: the recurrent core's state recorded at `o_0`, `[B, ...]`, or `()`.
+    """
+
+    observation: Any
+    action: Any
+    reward: Any
+    discount: Any
+    next_observation: Any
+    is_first: Any
+    extras: Any = ()
+    core_state: Any = ()
+
+
 def n_step_transition(
     steps: columns.Nest, gamma: float, *, stack: Stack = None
 ) -> Transition:
     """Outputs for items of the `NStep` pattern.
+
+    Where rewards are a nest, each has an n-step return of its own: with the discount
+    at the same path when the discounts have the rewards' structure, else with the one
+    discount that there is.
 
     Args:
       steps: the replay's steps: anything with shapes and dtypes.
@@ -77,14 +113,17 @@ def n_step_transition(
       A `Transition` of views.
 
     Raises:
-      ValueError: when an entry of `steps`, or a path in `stack`, is missing.
+      ValueError: when an entry of `steps`, or a path in `stack`, is missing, or there
+        are several discounts whose structure is not that of the rewards.
     """
     _check_names(steps)
     return Transition(
         observation=_observation(steps, stack, lambda p, k: views.Row(p, 0, k)),
         action=views.Row("action", 1),
-        reward=views.NStepReturn("reward", "discount", gamma),
-        discount=views.NStepDiscount("discount", gamma),
+        reward=_n_step_returns(steps, gamma),
+        discount=_map_paths(
+            steps, "discount", lambda path: views.NStepDiscount(path, gamma)
+        ),
         next_observation=_observation(steps, stack, lambda p, k: views.Row(p, -1, k)),
         extras=views.Row("extras", 1) if _has_extras(steps) else (),
     )
@@ -123,6 +162,107 @@ def sequence(
         discount=views.Rows("discount", 1, length + 1),
         extras=views.Rows("extras", 1, length + 1) if _has_extras(steps) else (),
         mask=views.Mask(1, length + 1),
+    )
+
+
+def unroll(
+    steps: columns.Nest,
+    length: int,
+    *,
+    stack: Stack = None,
+    core_state: columns.Path | None = None,
+) -> Unroll:
+    """Outputs for `Sequence(length=length + 1, period=length, end="continue")`.
+
+    Args:
+      steps: the replay's steps: anything with shapes and dtypes.
+      length: T >= 1, in steps.
+      stack: frames per observation, as in `n_step_transition`.
+      core_state: path within "extras" of the recurrent core's state, such as
+        "core_state". Only that of the first step comes out, as `core_state`, and it is
+        left out of `extras`. None: there is none.
+
+    Returns:
+      An `Unroll` of views; see there for the alignment.
+
+    Raises:
+      ValueError: when length < 1, or an entry of `steps`, a path in `stack` or
+        `core_state` is missing.
+    """
+    if length < 1:
+        raise ValueError(f"length is {length}; it must be >= 1")
+    _check_names(steps)
+
+    def at(path: columns.Path) -> views.Steps:
+        return views.Steps(path, 0, length)
+
+    recorded: columns.Nest = ()
+    extras = columns.select(steps, "extras") if _has_extras(steps) else ()
+    if core_state is not None:
+        path = columns.as_path(core_state)
+        columns.select({"extras": extras}, ("extras", *path))  # ValueError without it.
+        recorded = views.Step(("extras", *path), 0)
+        extras = _without(extras, path)
+    return Unroll(
+        observation=_observation(
+            steps, stack, lambda p, k: views.Steps(p, 0, length, "before", k)
+        ),
+        action=at("action"),
+        reward=at("reward"),
+        discount=at("discount"),
+        next_observation=_observation(
+            steps, stack, lambda p, k: views.Steps(p, 0, length, "at", k)
+        ),
+        is_first=views.IsFirst(0, length),
+        extras=_map_paths({"extras": extras}, "extras", at) if _leaves(extras) else (),
+        core_state=recorded,
+    )
+
+
+def _without(nest: columns.Nest, path: _LeafPath) -> columns.Nest:
+    """`nest` without its part at `path`; in a tuple, `()` takes the part's place."""
+    key, *rest = path
+    if isinstance(nest, Mapping):
+        others = {name: child for name, child in nest.items() if name != key}
+        return {**others, key: _without(nest[key], tuple(rest))} if rest else others
+    names = getattr(nest, "_fields", range(len(nest)))
+    children = [
+        child if name != key else _without(child, tuple(rest)) if rest else ()
+        for name, child in zip(names, nest, strict=True)
+    ]
+    return type(nest)(*children) if hasattr(nest, "_fields") else type(nest)(children)
+
+
+def _n_step_returns(steps: columns.Nest, gamma: float) -> columns.Nest:
+    reward, discount = (columns.select(steps, name) for name in ("reward", "discount"))
+    discounts, rewards = _leaves(discount), _leaves(reward)
+    if len(discounts) != 1 and discounts != rewards:
+        raise ValueError(
+            f"the discounts {_names(discounts)} have another structure than the rewards "
+            f"{_names(rewards)}; give one discount for each reward, or one for all"
+        )
+
+    def make(path: _LeafPath) -> views.View:
+        of_reward = path[1:] if discounts == rewards else discounts[0]
+        return views.NStepReturn(path, ("discount", *of_reward), gamma)
+
+    return _map_paths(steps, "reward", make)
+
+
+def _leaves(nest: columns.Nest) -> list[_LeafPath]:
+    return [path for path, _ in tree.flatten_with_path(nest)]
+
+
+def _names(paths: list[_LeafPath]) -> list[str]:
+    return [columns.path_name(path) for path in paths]
+
+
+def _map_paths(
+    steps: columns.Nest, name: str, make: Callable[[_LeafPath], views.View]
+) -> columns.Nest:
+    """The nest `steps[name]` with what `make` makes of each leaf's path in `steps`."""
+    return tree.map_structure_with_path(
+        lambda path, _: make((name, *path)), columns.select(steps, name)
     )
 
 

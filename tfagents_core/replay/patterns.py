@@ -1,7 +1,8 @@
 """Patterns: which items arise as the rows of an episode arrive.
 
 Row 0 of an episode is its first observation; row e is what step e brought. Items are
-made the moment their last row is appended and never reach over an episode's end.
+made the moment their last row is appended. They never reach over an episode's end,
+except those of `Sequence(..., end="continue")`.
 """
 
 from __future__ import annotations
@@ -39,16 +40,33 @@ class NStep:
 class Sequence:
     """Windows of `length` rows that start at every multiple of `period`.
 
+    A *step* is a row that does not begin an episode, together with the row before it.
+    With `end="continue"` an item is an unroll: exactly `length - 1` consecutive steps
+    of a stream, whatever episodes they belong to. Unrolls start at every multiple of
+    `period` steps, counted since the stream began, so with `period=length - 1` every
+    step is in exactly one. Nothing is padded: an unroll is made when its last step is
+    appended. The rows that begin episodes inside it are not steps; its outputs must be
+    `views.Step`, `views.Steps` and `views.IsFirst`, which skip them.
+
+    A stream keeps its newest `2 * (length - 1)` rows for unrolls, enough for episodes
+    of one step each. Only episodes that are abandoned before their first step can make
+    an unroll longer than that; such an unroll is left out, and the later ones start
+    where they would have.
+
     Attributes:
-      length: rows, >= 1. (`replay.sequence` wants its own length + 1.)
-      period: rows between starts, >= 1; below `length` the windows overlap.
-      end: "pad" makes a shorter item, which views pad with zeros, of what remains
-        at the episode's end from the next start on; "drop" leaves it out.
+      length: rows, >= 1. (`replay.sequence` and `replay.unroll` want their own
+        length + 1.) With `end="continue"` >= 2, and rows that begin an episode inside
+        an item do not count.
+      period: rows, or with `end="continue"` steps, between starts, >= 1; below
+        `length` the windows overlap.
+      end: what happens at the end of an episode. "pad" makes a shorter item, which
+        views pad with zeros, of what remains from the next start on; "drop" leaves
+        that out; "continue" goes on with the stream's next episode.
     """
 
     length: int
     period: int
-    end: Literal["pad", "drop"] = "pad"
+    end: Literal["pad", "drop", "continue"] = "pad"
 
     @property
     def max_items_per_row(self) -> int:
@@ -56,11 +74,24 @@ class Sequence:
         return 1
 
     def __post_init__(self) -> None:
-        if self.end not in ("pad", "drop"):
-            raise ValueError(f"end is {self.end!r}; it must be 'pad' or 'drop'")
+        if self.end not in ("pad", "drop", "continue"):
+            raise ValueError(
+                f"end is {self.end!r}; it must be 'pad', 'drop' or 'continue'"
+            )
+        if self.end == "continue" and self.length < 2:
+            raise ValueError(
+                f"length is {self.length}; with end='continue' an item has length - 1 "
+                "steps, so it must be >= 2"
+            )
 
     def compile(self) -> _core.Pattern:
         """The core's pattern."""
+        if self.end == "continue":
+            return _core.Pattern(
+                kind=_core.PatternKind.UNROLL,
+                length=self.length - 1,
+                period=self.period,
+            )
         return _core.Pattern(
             kind=_core.PatternKind.SEQUENCE,
             length=self.length,

@@ -35,8 +35,8 @@ class Table:
       insert_on_sample: name of another table, which gets a copy of an item (the same
         steps, not copied, and the same priority) when it is sampled for the first
         time. That table's rate limiter must never stop inserts.
-      time_major: whether arrays with a time axis, those of `views.Rows` and
-        `views.Mask`, are `[T, B, ...]` instead of `[B, T, ...]`.
+      time_major: whether arrays with a time axis, those of `views.Rows`, `views.Mask`,
+        `views.Steps` and `views.IsFirst`, are `[T, B, ...]` instead of `[B, T, ...]`.
     """
 
     name: str
@@ -95,6 +95,8 @@ class Table:
 
 class SampleInfo(NamedTuple):
     """What a table knows of the B items of a sample.
+
+    Of a sample of N batches, all are `[N, B]`.
 
     Attributes:
       key: names the item in `update_priorities` and `delete`, int64 `[B]`.
@@ -165,6 +167,13 @@ class TableStats:
         return self.num_sampled / self.num_inserted if self.num_inserted else 0.0
 
 
+def _check_num_batches(num_batches: int | None) -> int:
+    """As the core takes it, which has 0 for none."""
+    if num_batches is not None and num_batches < 1:
+        raise ValueError(f"num_batches is {num_batches}; it must be >= 1, or None")
+    return num_batches or 0
+
+
 class TableHandle:
     """One table of a replay, to sample from and to update.
 
@@ -199,20 +208,25 @@ class TableHandle:
         self,
         batch_size: int,
         *,
+        num_batches: int | None = None,
         beta: float = 0.0,
         normalize: Literal["batch", "table"] = "batch",
         timeout: float | None = None,
         out: Sample | None = None,
     ) -> Sample:
-        """Draws `batch_size` items, all or none, and gathers their data.
+        """Draws a batch of items, or several batches, and gathers their data.
+
+        Either all items are drawn or none. `num_batches=N` draws the items of
+        `sample(N * batch_size)`, in the same order, as N batches of their own.
 
         Waits while the rate limiter says no; Ctrl-C works meanwhile. The data is
         copied without the replay's lock and, from 128 KiB on, without the GIL.
 
         Args:
           batch_size: B >= 1.
+          num_batches: N >= 1 batches, as a new first axis; None: one, without it.
           beta: exponent of the importance weights, >= 0; 0 gives weights of 1.
-          normalize: divides the weights by the largest of this "batch", or by the
+          normalize: divides the weights by the largest of each "batch", or by the
             largest that any item of the "table" would have (1 is then rare, and a
             weight does not depend on what else was drawn). The first "table" with a
             prioritized sampler makes a tree of minima, which then is kept up.
@@ -221,9 +235,9 @@ class TableHandle:
             an earlier sample, or the caller's own writable C-contiguous ones.
 
         Returns:
-          A `Sample` whose data has the table's outputs with a leading axis B (second
-          where there is a time axis in a `time_major` table); `out` when it was
-          given.
+          A `Sample` whose data has the table's outputs as `[B, ...]`, or with
+          `num_batches` as `[N, B, ...]`. Arrays with a time axis are `[T, B, ...]`, or
+          `[N, T, B, ...]`, in a `time_major` table. `out` when it was given.
 
         Raises:
           TimeoutError: saying what it waited for.
@@ -236,12 +250,15 @@ class TableHandle:
                 f"normalize is {normalize!r}; it must be 'batch' or 'table'"
             )
         by_table = normalize == "table"
+        batches = _check_num_batches(num_batches)
         if out is not None:
             arrays = (tuple(out.info), self._flatten(out.data))
-            self._core.sample(self._index, batch_size, beta, by_table, timeout, arrays)
+            self._core.sample(
+                self._index, batch_size, beta, by_table, timeout, arrays, batches
+            )
             return out
         info, data = self._core.sample(
-            self._index, batch_size, beta, by_table, timeout, None
+            self._index, batch_size, beta, by_table, timeout, None, batches
         )
         return _make_sample((_make_info(info), self._unflatten(data)))
 
@@ -316,16 +333,20 @@ class TableHandle:
             max_priority=stats.max_priority,
         )
 
-    def describe_output(self, batch_size: int | None = None) -> columns.Nest:
+    def describe_output(
+        self, batch_size: int | None = None, *, num_batches: int | None = None
+    ) -> columns.Nest:
         """The nest of `Column`s of a sample's data.
 
         Args:
           batch_size: B; None leaves the batch axis out.
+          num_batches: N, as in `sample`; None leaves the axis of batches out.
         """
+        batches = () if not _check_num_batches(num_batches) else (num_batches,)
         batch = () if batch_size is None else (batch_size,)
         return self._unflatten(
             [
-                columns.Column((*shape[:axis], *batch, *shape[axis:]), dtype)
+                columns.Column((*batches, *shape[:axis], *batch, *shape[axis:]), dtype)
                 for dtype, shape, axis in self._core.outputs(self._index)
             ]
         )

@@ -5,12 +5,18 @@ and discount that came with it, and its observation. An item is a window of rows
 0..m of one episode. A view names one column by its path (a string, an int, or a tuple
 of them; naming an inner part of the nest means every column under it) and says which
 rows to take. B is the batch size, `shape` the column's own.
+
+An unroll (`Sequence(..., end="continue")`) has rows of several episodes. Its views go
+by steps: a step is a row that does not begin an episode, together with the row before
+it. `Step`, `Steps` and `IsFirst` skip the rows that are no step, and are the only ones
+that unrolls can have. Other items can have them too; zeros past the item's end.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Literal
 
 import tree
 
@@ -166,7 +172,109 @@ class Mask:
         return _core.View(kind=_core.ViewKind.MASK, start=self.start, stop=self.stop)
 
 
-View = Row | Rows | NStepReturn | NStepDiscount | Mask
+Which = Literal["before", "at"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One row of one step: `[B, *shape]`, or `[B, stack, *shape]` with a stack.
+
+    Attributes:
+      path: the column.
+      index: step of the item, >= 0.
+      which: the row "at" the step (what it brought: action, reward, discount, the
+        observation after it) or the one "before" it (the observation it starts from).
+      stack: as in `Row`; the episode is that of the row.
+    """
+
+    path: columns.Path
+    index: int
+    which: Which = "at"
+    stack: int | None = None
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view of each column under `path`; `indices`: the steps' column numbers."""
+        before, stack = _is_before(self.which), _check_stack(self.stack)
+        return _each_column(
+            indices,
+            self.path,
+            lambda column: _core.View(
+                kind=_core.ViewKind.STEP,
+                column=column,
+                start=self.index,
+                stack=stack,
+                before=before,
+            ),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """Rows of steps `start..stop-1`: `[B, T, *shape]`, or `[B, T, stack, *shape]`.
+
+    Attributes:
+      path: the column.
+      start: first step of the item, >= 0.
+      stop: step after the last, > start; T = stop - start.
+      which: of each step, as in `Step`. At the end of an episode, the row "at" its last
+        step has the episode's last observation; the row "before" the next step has the
+        first observation of the next episode.
+      stack: as in `Row`, for each of the rows; the episode is that of the row.
+    """
+
+    path: columns.Path
+    start: int
+    stop: int
+    which: Which = "at"
+    stack: int | None = None
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view of each column under `path`; `indices`: the steps' column numbers."""
+        before, stack = _is_before(self.which), _check_stack(self.stack)
+        return _each_column(
+            indices,
+            self.path,
+            lambda column: _core.View(
+                kind=_core.ViewKind.STEPS,
+                column=column,
+                start=self.start,
+                stop=self.stop,
+                stack=stack,
+                before=before,
+            ),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class IsFirst:
+    """Whether the row before each of steps `start..stop-1` begins an episode.
+
+    Bool `[B, stop - start]`; False past the item's end. A recurrent core resets its
+    state there.
+
+    Attributes:
+      start: first step, >= 0.
+      stop: step after the last, > start.
+    """
+
+    start: int
+    stop: int
+
+    def compile(self, indices: columns.Nest) -> columns.Nest:
+        """The view; `indices` is not needed."""
+        del indices
+        return _core.View(
+            kind=_core.ViewKind.IS_FIRST, start=self.start, stop=self.stop
+        )
+
+
+def _is_before(which: Which) -> bool:
+    if which not in ("before", "at"):
+        raise ValueError(f"which is {which!r}; it must be 'before' or 'at'")
+    return which == "before"
+
+
+View = Row | Rows | NStepReturn | NStepDiscount | Mask | Step | Steps | IsFirst
 
 
 def compile_outputs(outputs: columns.Nest, steps: columns.Nest) -> columns.Nest:
