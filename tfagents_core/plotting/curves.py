@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 ALL = "all environments"
 _MAX_POINTS = 500  # About the width of a panel in pixels; more would not be seen.
 _LAST_EPISODES = f"last {plotting_runs.SMOOTHING_EPISODES} episodes"
-# Least longest time in seconds, size in seconds and name of each unit of wall-clock
-# time.
+# Units of wall-clock time: shortest run in seconds, size in seconds, name.
 _TIMES = ((7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 X = Literal["steps", "walltime"]
