@@ -399,7 +399,7 @@ def _gather(
 
 
 def _updates(table: replay.TableHandle) -> Callable[[], object]:
-    """Returns a call that updates priorities, of other keys drawn before each time."""
+    """A call that updates the priorities of another batch, drawn before, each time."""
     keys = [table.sample(sizes.BATCH).info.key for _ in range(256)]
     priorities = np.random.default_rng(1).uniform(0.1, 2.0, (256, sizes.BATCH))
     pairs = itertools.cycle(zip(keys, priorities, strict=True))

@@ -65,7 +65,7 @@ class BsuiteEnvironment(base.SeededEnvironment):
         return dict(self._environment.bsuite_info())
 
     def _begin_episode(self, seed: int) -> dm_env.TimeStep:
-        # Different seeds, or a noise wrapper would draw the numbers of its environment.
+        # Different seeds, or a noise wrapper would draw its environment's numbers.
         for number, rng in enumerate(_generators(self._environment)):
             rng.seed(seeding.episode_seed(seed, number))
         return self._environment.reset()
