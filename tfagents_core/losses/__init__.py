@@ -1,4 +1,4 @@
-"""Pure functions of tensors, named and shaped as in the papers they come from."""
+"""Losses as pure functions of tensors, named after their papers."""
 
 from tfagents_core.losses.base import LossOutput
 from tfagents_core.losses.distributional import categorical_td, mean, project

@@ -1,4 +1,4 @@
-"""Losses for action values. B is the batch axis, A the action axis."""
+"""Action-value losses. B is the batch axis, A the action axis."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ def select(q: tf.Tensor, a: tf.Tensor) -> tf.Tensor:
 
 
 def huber(x: tf.Tensor, delta: float = 1.0) -> tf.Tensor:
-    """Square near zero, absolute value beyond: its gradient is `x` clipped to `delta`.
+    """Huber loss: quadratic up to `delta`, linear beyond.
 
-    0.5 x^2 where |x| <= delta, else delta (|x| - 0.5 delta).
-    Source: Mnih et al. 2015, Methods (the "clipped error").
+    0.5 x^2 where |x| <= delta, else delta (|x| - 0.5 delta). Its gradient is `x`
+    clipped to [-delta, delta]. Source: Mnih et al. 2015, Methods (the "clipped error").
 
     Args:
         x: float32 of any shape.
-        delta: where the square becomes linear, in the units of `x`.
+        delta: where the loss becomes linear, in the units of `x`.
+
+    Returns:
+        float32 of the shape of `x`; gradients reach `x`.
     """
     magnitude = tf.abs(x)
     quadratic = tf.minimum(magnitude, delta)
@@ -45,7 +48,7 @@ def double_q_learning(
     q_t_selector: tf.Tensor,
     huber_delta: float = 1.0,
 ) -> base.LossOutput:
-    """Double Q-learning: the online network chooses, the target network values.
+    """Double Q-learning: the online network selects, the target network evaluates.
 
     target = r_t + discount_t * q_t_value[argmax_a q_t_selector]
     loss = huber(target - q_tm1[a_tm1])
@@ -53,7 +56,7 @@ def double_q_learning(
     `q_t_selector` the same tensor as `q_t_value` it is Q-learning.
 
     Args:
-        q_tm1: `[B, A]` float32, online values at t-1.
+        q_tm1: `[B, A]` float32, online network at t-1.
         a_tm1: `[B]` int32, actions taken at t-1.
         r_t: `[B]` float32, rewards (n-step returns).
         discount_t: `[B]` float32, gamma^n times the environment's discounts.
@@ -86,18 +89,19 @@ def double_q_learning(
 
 
 def importance_weights(probability: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
-    """Corrects a loss for prioritised draws: `P(i)^-beta`, at most 1 in a batch.
+    """Importance weights that correct the bias of prioritised sampling.
 
     w_i = (N P(i))^-beta / max_j w_j, from which N cancels.
     Source: Schaul et al. 2016, Section 3.4, https://arxiv.org/abs/1511.05952; the
-    maximum is the batch's.
+    maximum is taken over the batch.
 
     Args:
-        probability: `[B]` float, chance with which each item was drawn, positive.
+        probability: `[B]` float, probability with which each item was drawn; positive.
         exponent: `[]` float32, beta: 0 for no correction, 1 for a full one.
 
     Returns:
         `[B]` float32 in (0, 1], with no gradient.
     """
+    # In logarithms, small probabilities cannot overflow before the division.
     log_weights = -exponent * tf.math.log(tf.cast(probability, tf.float32))
     return tf.stop_gradient(tf.exp(log_weights - tf.reduce_max(log_weights)))
