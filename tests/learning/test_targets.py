@@ -23,9 +23,9 @@ def test_targets_are_copied_whenever_the_period_divides_the_steps(
     sources = [tf.Variable(0), tf.Variable([0, 0])]
 
     @compiled
-    def update(num_learner_steps: tf.Tensor) -> None:
+    def update(num_steps: tf.Tensor) -> None:
         learning.update_periodically(
-            targets, sources, num_learner_steps=num_learner_steps, period=period
+            targets, sources, num_steps=num_steps, period=period
         )
 
     for step in range(8):
@@ -41,7 +41,7 @@ def test_the_sources_are_left_alone() -> None:
     target, source = tf.Variable(1.0), tf.Variable(2.0)
     for step in range(2):
         learning.update_periodically(
-            [target], [source], num_learner_steps=tf.constant(step, tf.int64), period=1
+            [target], [source], num_steps=tf.constant(step, tf.int64), period=1
         )
         target.assign_add(5.0)
     assert float(source) == 2
@@ -52,6 +52,6 @@ def test_another_number_of_sources_is_refused() -> None:
         learning.update_periodically(
             [tf.Variable(1.0)],
             [],
-            num_learner_steps=tf.constant(0, tf.int64),
+            num_steps=tf.constant(0, tf.int64),
             period=1,
         )
