@@ -51,7 +51,11 @@ class Counting(core.Policy):
     before the call.
     """
 
-    extras_spec = {"count": specs.Array((), np.int32), "sum": specs.Array((1, 2), "f4")}
+    def __init__(self) -> None:
+        self.extras_spec = {
+            "count": specs.Array((), np.int32),
+            "sum": specs.Array((1, 2), np.float32),
+        }
 
     def initial_state(self, batch_size: int) -> types.NestedTensor:
         return {
@@ -133,7 +137,7 @@ def test_an_actor_that_was_shown_no_first_timestep_begins_all_the_same() -> None
 
 def test_what_the_policy_says_beside_the_action_is_stored_with_it() -> None:
     client = Rows()
-    adder = adders.RowAdder(SPEC, client, extras_spec=Counting.extras_spec)
+    adder = adders.RowAdder(SPEC, client, extras_spec=Counting().extras_spec)
     play(Watching(Counting(), adder=adder), 2, 3, num_ticks=5)
     count = np.stack([row.extras["count"] for row in client.rows])
     # In the row that begins an episode there was no action.
