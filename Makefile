@@ -48,7 +48,7 @@ test-cc: setup
 	$(BIN)/ctest --test-dir build/tests --output-on-failure --no-tests=ignore
 
 test-py: setup
-	$(BIN)/python -P -m pytest -q
+	$(BIN)/python -P -m pytest -q -n auto --dist worksteal
 
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
 	$(BIN)/python -m benchmarks.results

@@ -67,6 +67,7 @@ EXTRAS["dev"] = [
     "mypy>=1.11",
     "pytest>=8",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.5",
     "ruff>=0.8",
     "scipy>=1.15",
     "cmake>=3.18",
