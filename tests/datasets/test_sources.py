@@ -171,11 +171,13 @@ def test_waiting_too_long_says_what_for() -> None:
 
 
 _WAITING = """
-import os, signal, sys, threading
+import signal, sys, threading
 import numpy as np
 import tensorflow as tf
 from tfagents_core import core, datasets, learning, replay
 
+# Whoever started the tests in the background may have had it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 steps = {"x": replay.Column((), np.float32)}
 table = replay.Table("t", max_size=9, rate_limiter=replay.MinSize(5),
                      pattern=replay.NStep(1), outputs=replay.views.Row("x", 0))

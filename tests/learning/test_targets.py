@@ -55,3 +55,33 @@ def test_another_number_of_sources_is_refused() -> None:
             num_steps=tf.constant(0, tf.int64),
             period=1,
         )
+
+
+@pytest.mark.parametrize("compiled", [as_is, tf.function], ids=["eager", "graph"])
+def test_a_soft_update_goes_a_tau_of_the_way(compiled: Callable) -> None:
+    targets = [tf.Variable(1.0), tf.Variable([0.0, -4.0])]
+    sources = [tf.Variable(5.0), tf.Variable([8.0, 4.0])]
+
+    @compiled
+    def update() -> None:
+        learning.update_softly(targets, sources, tau=0.25)
+
+    update()  # 1 + (5 - 1) / 4, 0 + 8 / 4, -4 + 8 / 4.
+    assert [v.numpy().tolist() for v in targets] == [2, [2, -2]]
+    update()  # 2 + 3 / 4, 2 + 6 / 4, -2 + 6 / 4.
+    assert [v.numpy().tolist() for v in targets] == [2.75, [3.5, -0.5]]
+    assert [v.numpy().tolist() for v in sources] == [5, [8, 4]]
+
+
+@pytest.mark.parametrize(("tau", "expected"), [(0.0, 1.0), (1.0, 5.0)])
+def test_a_soft_update_of_0_changes_nothing_and_one_of_1_copies(
+    tau: float, expected: float
+) -> None:
+    target = tf.Variable(1.0)
+    learning.update_softly([target], [tf.Variable(5.0)], tau=tau)
+    assert float(target) == expected
+
+
+def test_a_soft_update_refuses_another_number_of_sources() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        learning.update_softly([tf.Variable(1.0)], [], tau=0.5)
