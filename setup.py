@@ -103,6 +103,7 @@ setuptools.setup(
         "tfagents_core.agents": [
             "d4pg = tfagents_core.agents.d4pg:D4PGBuilder",
             "dqn = tfagents_core.agents.dqn:DQNBuilder",
+            "ppo = tfagents_core.agents.ppo:PPOBuilder",
         ],
     },
     classifiers=[

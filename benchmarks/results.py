@@ -101,6 +101,14 @@ BARS = (
         {90_000: 0.9},
         "the greatest return there is: 1",
     ),
+    Bar(
+        "ppo-cartpole",
+        "ppo",
+        "gym:CartPole-v1",
+        100_000,
+        {100_000: 475},
+        "the greatest return there is: 500",
+    ),
 )
 
 
