@@ -102,6 +102,7 @@ setuptools.setup(
         "tfagents_core.agents": [
             "d4pg = tfagents_core.agents.d4pg:D4PGBuilder",
             "dqn = tfagents_core.agents.dqn:DQNBuilder",
+            "sac = tfagents_core.agents.sac:SACBuilder",
         ],
     },
     classifiers=[

@@ -101,6 +101,15 @@ BARS = (
         {90_000: 0.9},
         "the greatest return there is: 1",
     ),
+    Bar(
+        "sac-pendulum",
+        "sac",
+        "gym:Pendulum-v1",
+        20_000,
+        {20_000: -200},
+        "SAC of RL Zoo, 1 run: -157 at 20k",
+        ("--eval-every", "2_000"),
+    ),
 )
 
 

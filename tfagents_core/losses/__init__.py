@@ -5,6 +5,7 @@ from tfagents_core.losses.distributional import categorical_td, mean, project
 from tfagents_core.losses.policy_gradients import dpg
 from tfagents_core.losses.value_learning import (
     double_q_learning,
+    ensemble_td,
     huber,
     importance_weights,
     select,
@@ -15,6 +16,7 @@ __all__ = [
     "categorical_td",
     "double_q_learning",
     "dpg",
+    "ensemble_td",
     "huber",
     "importance_weights",
     "mean",

@@ -1,7 +1,18 @@
 """Sonnet modules that several agents share."""
 
+from tfagents_core.networks.critics import CriticEnsemble
 from tfagents_core.networks.heads import DuelingHead
 from tfagents_core.networks.initializers import VarianceScaling
+from tfagents_core.networks.tanh_gaussian import TanhGaussian, log_tanh_derivative
 from tfagents_core.networks.torsos import MLP, AtariTorso, LayerNormMLP
 
-__all__ = ["MLP", "AtariTorso", "DuelingHead", "LayerNormMLP", "VarianceScaling"]
+__all__ = [
+    "MLP",
+    "AtariTorso",
+    "CriticEnsemble",
+    "DuelingHead",
+    "LayerNormMLP",
+    "TanhGaussian",
+    "VarianceScaling",
+    "log_tanh_derivative",
+]
