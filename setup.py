@@ -104,6 +104,7 @@ setuptools.setup(
             "d4pg = tfagents_core.agents.d4pg:D4PGBuilder",
             "dqn = tfagents_core.agents.dqn:DQNBuilder",
             "ppo = tfagents_core.agents.ppo:PPOBuilder",
+            "sac = tfagents_core.agents.sac:SACBuilder",
         ],
     },
     classifiers=[

@@ -109,6 +109,15 @@ BARS = (
         {100_000: 475},
         "the greatest return there is: 500",
     ),
+    Bar(
+        "sac-pendulum",
+        "sac",
+        "gym:Pendulum-v1",
+        20_000,
+        {20_000: -200},
+        "SAC of RL Zoo, 1 run: -157 at 20k",
+        ("--eval-every", "2_000"),
+    ),
 )
 
 

@@ -88,6 +88,45 @@ def double_q_learning(
     )
 
 
+def ensemble_td(
+    q_tm1: tf.Tensor, *, r_t: tf.Tensor, discount_t: tf.Tensor, v_t: tf.Tensor
+) -> base.LossOutput:
+    """TD learning of several critics that share one target.
+
+    target = r_t + discount_t * v_t
+    loss = sum_e 0.5 (target - q_tm1[e])^2
+    Source: Fujimoto et al. 2018, Algorithm 1, https://arxiv.org/abs/1802.09477, where
+    `v_t` is the minimum of two target critics; Haarnoja et al. 2018, Eq. 5,
+    https://arxiv.org/abs/1812.05905, where it has an entropy bonus.
+
+    Args:
+        q_tm1: `[B, E]` float32, values of the action taken, one for each critic.
+        r_t: `[B]` float32, rewards (n-step returns).
+        discount_t: `[B]` float32, gamma^n times the environment's discounts.
+        v_t: `[B]` float32, state values at t.
+
+    Returns:
+        Loss, TD error averaged over the critics, and target, each `[B]`. Gradients
+        reach `q_tm1` only.
+
+    Raises:
+        ValueError: an argument has the wrong rank.
+    """
+    for name, tensor, rank in (
+        ("q_tm1", q_tm1, 2),
+        ("r_t", r_t, 1),
+        ("discount_t", discount_t, 1),
+        ("v_t", v_t, 1),
+    ):
+        base.check_rank(name, tensor, rank)
+
+    target = tf.stop_gradient(r_t + discount_t * v_t)  # [B]
+    td_errors = target[:, None] - q_tm1  # [B, E]
+    loss = 0.5 * tf.reduce_sum(tf.square(td_errors), axis=-1)  # [B]
+    td_error = tf.stop_gradient(tf.reduce_mean(td_errors, axis=-1))  # [B]
+    return base.LossOutput(loss, td_error, target)
+
+
 def importance_weights(probability: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
     """Importance weights that correct the bias of prioritised sampling.
 
