@@ -47,8 +47,9 @@ test-cc: setup
 	$(BIN)/cmake --build build/tests
 	$(BIN)/ctest --test-dir build/tests --output-on-failure --no-tests=ignore
 
+# One worker a core, each with one TensorFlow thread: more would spin beside each other.
 test-py: setup
-	$(BIN)/python -P -m pytest -q -n auto --dist worksteal
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -P -m pytest -q -n auto --dist worksteal
 
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
 	$(BIN)/python -m benchmarks.results
