@@ -1,1 +1,1 @@
-"""Measurements, one question a module: `python -m benchmarks.<module>`."""
+"""Benchmarks, one question per module: `python -m benchmarks.<module>`."""

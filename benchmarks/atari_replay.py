@@ -1,9 +1,9 @@
-"""How fast does DQN play and learn Atari, and what does a frame cost to keep?
+"""How fast does DQN play and learn Atari, and how many bytes does a stored frame take?
 
-DQN on `atari:Pong` with its settings for Atari: batches of 32, one SGD step for 4
-agent steps (16 frames), learning from the start of the measured part on. Prints one
-JSON line: frames and agent steps a second, the time of each part, and the replay's
-bytes for each stored frame, of which 84 * 84 = 7,056 are the frame itself.
+DQN on `atari:Pong` with its Atari settings: batches of 32, one SGD step per 4 agent
+steps (16 frames); learning has begun before the measurement starts. Prints one JSON
+line: frames and agent steps per second, the time of each part, and the replay's bytes
+per stored frame, of which 84 * 84 = 7,056 are the frame itself.
 
     python -m benchmarks.atari_replay [--frames N]
 """
@@ -23,7 +23,7 @@ _FRAMES_PER_STEP = 4
 
 
 def main() -> None:
-    """Plays, and prints the figures."""
+    """Trains, and prints the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=200_000)
     parser.add_argument("--envs-per-actor", type=int, default=1)
@@ -41,7 +41,7 @@ def main() -> None:
         )
     )
     counters, seconds = experiment.counters, experiment.stopwatch.seconds
-    while counters.num_learner_steps < 50:  # Traces and warms up.
+    while counters.num_learner_steps < 50:  # Not timed: tracing and warm-up.
         experiment.step()
     before = counters.num_actor_steps, counters.num_learner_steps
     seconds.clear()
@@ -52,6 +52,7 @@ def main() -> None:
 
     measured = counters.num_actor_steps - before[0]
     sgd_steps = counters.num_learner_steps - before[1]
+    # An episode of n steps is n + 1 rows: the first observation has one of its own.
     rows = counters.num_actor_steps + counters.num_episodes
     print(
         json.dumps(

@@ -1,4 +1,4 @@
-"""Batches as a learner gets them: inside a `tf.function`, out of a `tf.data` pipeline."""
+"""Batches as a learner takes them: in a `tf.function`, from a `tf.data` pipeline."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tfagents_core import datasets, replay
 def consumer(
     table: replay.TableHandle, batch_size: int, *, prefetch: int, num_batches: int = 1
 ) -> Callable[[], object]:
-    """A call that takes batches out of the pipeline of `datasets.from_table`.
+    """Returns a call that takes batches from the pipeline of `datasets.from_table`.
 
-    It is what a learner does that takes `num_batches` SGD steps in one call of a
-    `tf.function`: one element of the pipeline has all of its batches.
+    The call does what a learner does that takes `num_batches` SGD steps in one call of
+    a `tf.function`: one element of the pipeline holds all of its batches.
     """
     dataset = datasets.from_table(
         table, batch_size=num_batches * batch_size, prefetch=prefetch
@@ -26,6 +26,7 @@ def consumer(
     @tf.function
     def take() -> tf.Tensor:
         batches = datasets.split(next(iterator), num_batches)
+        # One element of each tensor, so that none is pruned from the graph.
         seen = [tf.reshape(leaf, [-1])[0] for leaf in tree.flatten(batches)]
         with tf.control_dependencies(seen):
             return tf.identity(batches[-1].info.key)

@@ -1,4 +1,4 @@
-"""What the machine can do at best, in C++, beside which the replay's figures stand."""
+"""Floors in C++: the least time that the replay's work can take on this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 _SOURCE = pathlib.Path(__file__).parent.parent / "cc/benchmarks/floor.cc"
 _LINE_BYTES = 64
-# As much as any cache holds and more, and no more than takes a moment to shuffle.
+# More than any cache holds, and little enough to be shuffled in seconds.
 _MAX_CHASE_BYTES = 1 << 30
-# Calls prepared beforehand: with 256 places each, more than caches remember.
+# Calls prepared in advance: with 256 places each, more than caches hold.
 _NUM_CALLS = 1024
 
 Indices = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ Doubles = npt.NDArray[np.float64]
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    """Compiles the source, as the replay is compiled, and loads it."""
+    """Compiles the source with the replay's compiler options, and loads it."""
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "floor.so"
         compiler = os.environ.get("CXX", "c++")
@@ -37,7 +37,7 @@ def _library() -> ctypes.CDLL:
 
 
 def _bind(name: str, *arguments: Any) -> Callable[[], object]:
-    """A call of the library's function; it keeps the arrays alive."""
+    """A call of the library's function `name`, which keeps its arrays alive."""
 
     def convert(argument: Any) -> Any:
         if isinstance(argument, np.ndarray):
@@ -55,7 +55,7 @@ def _bind(name: str, *arguments: Any) -> Callable[[], object]:
 
 
 def memcpy(num_bytes: int) -> Callable[[], object]:
-    """Copies `num_bytes` from one array to another, both in use before."""
+    """Copies `num_bytes` from one array to another; all pages are mapped already."""
     source, out = np.ones(num_bytes, np.uint8), np.ones(num_bytes, np.uint8)
     return functools.partial(np.copyto, out, source)
 
@@ -63,9 +63,10 @@ def memcpy(num_bytes: int) -> Callable[[], object]:
 def copy_pieces(
     num_pieces: int, piece_bytes: int, footprint_bytes: int
 ) -> Callable[[], object]:
-    """Copies pieces from random places of a footprint into one array, used before.
+    """Copies pieces from random places of a footprint into one array.
 
-    What gathering a batch cannot do without. The places are new at every call.
+    This is the least that gathering a batch takes. Every call has new places, so that
+    caches do not help more than they would in training.
     """
     footprint = max(footprint_bytes, piece_bytes)
     source = np.ones(footprint, np.uint8)
@@ -86,7 +87,7 @@ def copy_pieces(
 
 
 def append_rows(row_bytes: int, *, num_rows: int) -> Callable[[], object]:
-    """Copies `num_rows` rows one by one to the end of what is there."""
+    """Copies one row `num_rows` times to consecutive places, one by one."""
     source, out = np.ones(row_bytes, np.uint8), np.ones(row_bytes * num_rows, np.uint8)
     return _bind(
         "CopyPieces", source, row_bytes, np.zeros(num_rows, np.int64), num_rows, out
@@ -94,7 +95,7 @@ def append_rows(row_bytes: int, *, num_rows: int) -> Callable[[], object]:
 
 
 def chase(num_lines: int, footprint_bytes: int) -> Callable[[], object]:
-    """Reads random 64-byte lines of a footprint, each naming the next."""
+    """Reads random 64-byte lines of a footprint, each of which names the next."""
     num_in_all = max(2, min(footprint_bytes, _MAX_CHASE_BYTES) // _LINE_BYTES)
     order = np.random.default_rng(0).permutation(num_in_all)
     lines = np.zeros((num_in_all, _LINE_BYTES // 8), np.int64)
@@ -105,10 +106,10 @@ def chase(num_lines: int, footprint_bytes: int) -> Callable[[], object]:
 
 
 class PlainTree:
-    """A binary tree of sums in double precision, as most replays have it.
+    """A binary sum tree in double precision, as in most prioritized replays.
 
     Args:
-        weights: of the leaves, `[N]`.
+        weights: weights of the leaves, float64 `[N]`.
     """
 
     def __init__(self, weights: Doubles) -> None:
@@ -127,25 +128,25 @@ class PlainTree:
         return float(self._tree[1])
 
     def draw(self, targets: Doubles) -> tuple[Indices, Doubles, Callable[[], object]]:
-        """Leaves and probabilities of targets in [0, total), once the call is made."""
+        """Leaves and probabilities of targets in [0, total), and what sets them."""
         leaves, probabilities = np.zeros(len(targets), np.int64), np.zeros(len(targets))
         arguments = (targets, len(targets), leaves, probabilities)
         call = _bind("PlainTreeDraw", self._tree, self._num_leaves, *arguments)
         return leaves, probabilities, call
 
     def update(self, leaves: Indices, weights: Doubles) -> Callable[[], object]:
-        """A call that sets the weights of leaves."""
+        """Returns a call that sets the weights of `leaves`."""
         arguments = (leaves, weights, len(leaves))
         return _bind("PlainTreeUpdate", self._tree, self._num_leaves, *arguments)
 
     def draws(self, num_draws: int) -> Callable[[], object]:
-        """Draws so many leaves, new ones at every call."""
+        """Returns a call that draws `num_draws` leaves with new targets each time."""
         rng = np.random.default_rng(0)
         targets = [rng.uniform(0, self.total, num_draws) for _ in range(_NUM_CALLS)]
         return _in_turn([self.draw(target)[2] for target in targets])
 
     def updates(self, num_updates: int, num_items: int) -> Callable[[], object]:
-        """Sets so many weights, of other leaves at every call."""
+        """Returns a call that sets `num_updates` weights of new leaves each time."""
         rng = np.random.default_rng(0)
         calls = [
             self.update(
@@ -158,7 +159,7 @@ class PlainTree:
 
 
 def _in_turn(calls: list[Callable[[], object]]) -> Callable[[], object]:
-    """One call after the other, and round again."""
+    """Returns a call that makes the calls in turn, over and over."""
     position = 0
 
     def run() -> object:

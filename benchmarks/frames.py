@@ -1,4 +1,4 @@
-"""What frames that were played take, as they are and compressed, and what that costs."""
+"""Memory and time of Atari frames, raw and compressed, from games played at random."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Frames = npt.NDArray[np.uint8]
 
 
 class Amount(Protocol):
-    """How much is measured: frames stored, and repeats of each measurement."""
+    """The size of the benchmark: frames stored, and repeats of each measurement."""
 
     @property
     def num_frames(self) -> int: ...
@@ -30,12 +30,12 @@ class Amount(Protocol):
 
 
 def compressed_frames(amount: Amount) -> Iterator[dict[str, Any]]:
-    """Frames of three games, at random actions: bytes, and 256 windows of 5 drawn.
+    """Bytes per frame in three games, and the time to draw 256 windows of 5 frames.
 
-    `bytes_per_frame` counts all of a row, `gib_of_1m` what a million such rows take;
-    `compress_mb_per_s` is per second of the compressing thread. A game's first frames
-    are played and stored again and again, since that does not change what they shrink
-    to.
+    `bytes_per_frame` counts the whole row, `gib_of_1m` is the memory of a million such
+    rows, and `compress_mb_per_s` is per CPU second of the compressing thread. Only the
+    first frames of a game are played, with random actions; they are stored repeatedly,
+    which does not change their compressed size.
     """
     for game in _GAMES:
         try:
@@ -75,7 +75,7 @@ def compressed_frames(amount: Amount) -> Iterator[dict[str, Any]]:
 
 
 def _play(game: str, num_frames: int) -> Frames:
-    """The newest frame of each of so many observations, `[N, 84, 84]`."""
+    """The newest frames of `num_frames` observations, uint8 `[N, 84, 84]`."""
     from tfagents_core import environments
 
     try:
@@ -97,7 +97,7 @@ def _play(game: str, num_frames: int) -> Frames:
 def _store(
     frames: Frames, num_frames: int, compression: str | None
 ) -> tuple[replay.Replay, float]:
-    """A full replay, and the seconds that other threads worked to fill it."""
+    """A full replay, and the CPU seconds that its own threads took to fill it."""
     buffer = workloads.atari(num_frames, compression=compression)
     table = buffer.tables["table"]
     rows = workloads.rows(buffer.steps, _NUM_STREAMS)

@@ -1,8 +1,8 @@
-"""Draws every picture of results anew, with its tables, from the data that is kept.
+"""Redraws every picture and table of the results from the stored data.
 
     python -m benchmarks.pictures [--output DIRECTORY]
 
-Pictures go where they are in this repository, or to the same places under DIRECTORY.
+Pictures replace those of this repository, or go to the same paths under DIRECTORY.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def draw(output: pathlib.Path) -> None:
-    """Draws everything under `output`, which stands for the repository's root."""
+    """Draws everything to its path in the repository, with `output` as the root."""
     results.draw(output / results.RESULTS.relative_to(ROOT))
     replay_figures.draw(output / replay_figures.RESULTS.relative_to(ROOT))
 
 
 def main() -> None:
-    """Draws where it is told to."""
+    """Draws all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=pathlib.Path, default=ROOT)
     draw(parser.parse_args().output)

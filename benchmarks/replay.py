@@ -1,14 +1,14 @@
-"""How fast is the replay, what does it cost, and what could the machine do at best?
+"""How fast is the replay, and how close is that to what the machine can do?
 
-One question a function, one JSON line an answer: microseconds by the clock, the median
-and the best of several repeats, and of processor time; and, measured in turn with it in
-the same run, a floor: a memcpy of the same bytes, or reads of random 64-byte lines over
-the same footprint. `of_...` are ratios of processor time.
+Each function answers one question, with one JSON line per measurement: microseconds of
+wall-clock time (median and best of several repeats) and of CPU time. Each is timed
+alternately with a floor: a memcpy of the same bytes, or reads of random 64-byte lines
+over the same footprint. `of_...` are ratios of CPU time.
 
     python -m benchmarks.replay [--only QUESTION ...] [--output FILE] [--draw]
 
-The growth of cost with the number of items is drawn from the lines kept in
-benchmarks/results/replay by `--draw`.
+`--draw` draws how the time grows with the number of items, from the lines stored in
+benchmarks/results/replay.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from tfagents_core import replay
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How much is measured.
+    """The size of the benchmark.
 
     Attributes:
-        sizes: items in the table, where the question is how cost grows with them.
+        sizes: items in the table, for questions about growth with that number.
         num_frames: Atari frames stored.
-        repeats: of each measurement.
-        seconds: for which threads run.
+        repeats: repeats of each measurement.
+        seconds: seconds for which threads run.
     """
 
     sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -50,7 +50,7 @@ class Options:
 
     @property
     def num_items(self) -> int:
-        """Items where the question is another: a million, or the most there are."""
+        """Items for all other questions: a million, or the largest of `sizes`."""
         return min(1_000_000, max(self.sizes))
 
 
@@ -58,11 +58,11 @@ Line = dict[str, Any]
 
 
 def append_one(options: Options) -> Iterator[Line]:
-    """One row of 5 columns, in a replay that is full."""
+    """Appends one row of 5 columns to a full replay."""
     buffer = workloads.small(min(100_000, options.num_items), replay.Uniform())
     workloads.fill(buffer, buffer.tables["table"].config.max_size)
     row = {name: array[0] for name, array in _rows(buffer).items()}
-    copies = 1_000
+    copies = 1_000  # A single memcpy of a row is shorter than a call from Python.
     timings = timing.interleave(
         {
             "": functools.partial(buffer.append_one, row),
@@ -75,7 +75,7 @@ def append_one(options: Options) -> Iterator[Line]:
 
 
 def append_batch(options: Options) -> Iterator[Line]:
-    """One row of 5 columns from each of 256 environments at once."""
+    """Appends one row of 5 columns from each of 256 environments in one call."""
     buffer = workloads.small(min(100_000, options.num_items), replay.Uniform())
     workloads.fill(buffer, buffer.tables["table"].config.max_size)
     num_bytes = sizes.NUM_ENVS * workloads.SMALL_BYTES
@@ -90,7 +90,7 @@ def append_batch(options: Options) -> Iterator[Line]:
 
 
 def draw(options: Options) -> Iterator[Line]:
-    """256 prioritized draws with keys, probabilities and weights, nothing gathered."""
+    """Draws 256 items by priority, with probabilities and weights but no data."""
     for num_items in options.sizes:
         table = workloads.fill(workloads.draws_only(num_items), num_items)
         weights = np.random.default_rng(0).uniform(0.1, 2.0, num_items)
@@ -106,7 +106,7 @@ def draw(options: Options) -> Iterator[Line]:
 
 
 def update(options: Options) -> Iterator[Line]:
-    """256 new priorities, by key."""
+    """Updates 256 priorities by key."""
     for num_items in options.sizes:
         table = workloads.fill(workloads.draws_only(num_items), num_items)
         weights = np.random.default_rng(0).uniform(0.1, 2.0, num_items)
@@ -124,7 +124,7 @@ def update(options: Options) -> Iterator[Line]:
 
 
 def sample_small(options: Options) -> Iterator[Line]:
-    """256 whole transitions of 24 float32 observations, uniform and prioritized."""
+    """Samples 256 transitions of 24 float32, uniformly and by priority."""
     samplers = {
         "uniform": replay.Uniform(),
         "prioritized": replay.Prioritized(sizes.ALPHA),
@@ -155,7 +155,7 @@ def sample_small(options: Options) -> Iterator[Line]:
 
 
 def sample_atari(options: Options) -> Iterator[Line]:
-    """Batches of windows of 5 frames, of which each is stored once."""
+    """Samples windows of 5 frames, each of which is stored once."""
     buffer = workloads.atari(options.num_frames)
     table = workloads.fill(buffer, options.num_frames)
     for batch_size in (32, sizes.BATCH):
@@ -169,7 +169,7 @@ def sample_atari(options: Options) -> Iterator[Line]:
 
 
 def sample_r2d2(options: Options) -> Iterator[Line]:
-    """Batches of sequences of 80 frames that overlap by half."""
+    """Samples sequences of 80 frames that overlap by half."""
     buffer = workloads.sequences(options.num_frames // 40)
     num_items = buffer.tables["table"].config.max_size
     table = workloads.fill(buffer, num_items)
@@ -178,7 +178,7 @@ def sample_r2d2(options: Options) -> Iterator[Line]:
 
 
 def delivered(options: Options) -> Iterator[Line]:
-    """Batches as tensors inside a `tf.function`, through `tf.data`; needs TensorFlow."""
+    """Takes batches as tensors in a `tf.function`, from `tf.data`; needs TensorFlow."""
     try:
         from benchmarks import delivery
     except ImportError as error:
@@ -226,7 +226,7 @@ def delivered(options: Options) -> Iterator[Line]:
 
 
 def threads(options: Options) -> Iterator[Line]:
-    """Samplers on several threads, beside memcpy on as many."""
+    """Samples on several threads, compared with memcpy on as many."""
     tables = {
         "small": workloads.fill(
             workloads.small(options.num_items, replay.Prioritized(sizes.ALPHA)),
@@ -262,7 +262,7 @@ def threads(options: Options) -> Iterator[Line]:
 
 
 def writer_sampler_updater(options: Options) -> Iterator[Line]:
-    """A writer, a sampler and an updater at once, beside each alone."""
+    """Runs a writer, a sampler and an updater together, and each alone."""
     buffer = workloads.small(
         options.num_items, replay.Prioritized(sizes.ALPHA), num_envs=16
     )
@@ -285,7 +285,7 @@ def writer_sampler_updater(options: Options) -> Iterator[Line]:
 
 
 def memory(options: Options) -> Iterator[Line]:
-    """Bytes for each Atari frame stored, of which 84 * 84 are the frame."""
+    """Measures bytes per stored Atari frame, of which 84 * 84 are the frame."""
     buffer = workloads.atari(options.num_frames)
     workloads.fill(buffer, options.num_frames)
     yield {
@@ -302,7 +302,7 @@ def memory(options: Options) -> Iterator[Line]:
 
 
 def checkpoint(options: Options) -> Iterator[Line]:
-    """Seconds to save and to restore small transitions, by priority."""
+    """Times saving and restoring a prioritized table of small transitions."""
     sampler = replay.Prioritized(sizes.ALPHA)
     buffer = workloads.small(options.num_items, sampler)
     workloads.fill(buffer, options.num_items)
@@ -358,7 +358,7 @@ def _rows(buffer: replay.Replay) -> dict[str, Any]:
 def _line(
     timings: dict[str, timing.Timing], *, floor: str, per_call: int, **fields: Any
 ) -> Line:
-    """The answer's line: its own times have no prefix, the floor's `floor_`."""
+    """One JSON line; the replay's own times have no prefix, the floor's `floor_`."""
     line = dict(fields)
     for prefix, measured in timings.items():
         line |= measured.fields(prefix)
@@ -379,7 +379,7 @@ def _gather(
     *,
     num_items: int,
 ) -> Line:
-    """Answers for batches of long pieces."""
+    """Times sampling of long windows against a memcpy of as many pieces."""
     footprint = options.num_frames * sizes.FRAME_BYTES
     timings = timing.interleave(
         {
@@ -399,7 +399,7 @@ def _gather(
 
 
 def _updates(table: replay.TableHandle) -> Callable[[], object]:
-    """Updates of keys drawn beforehand, other ones at every call."""
+    """A call that updates the priorities of another batch, drawn before, each time."""
     keys = [table.sample(sizes.BATCH).info.key for _ in range(256)]
     priorities = np.random.default_rng(1).uniform(0.1, 2.0, (256, sizes.BATCH))
     pairs = itertools.cycle(zip(keys, priorities, strict=True))
@@ -407,7 +407,7 @@ def _updates(table: replay.TableHandle) -> Callable[[], object]:
 
 
 def _rates(functions: list[Callable[[], object]], seconds: float) -> list[float]:
-    """Calls a second of each function, all at once on threads of their own."""
+    """Calls per second of each function, all running at once on their own threads."""
     counts = [0] * len(functions)
     stop = threading.Event()
 
@@ -431,7 +431,7 @@ def _rates(functions: list[Callable[[], object]], seconds: float) -> list[float]
 
 
 def main() -> None:
-    """Answers the questions asked for."""
+    """Answers the chosen questions."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, default=[*QUESTIONS])
     parser.add_argument("--sizes", nargs="+", type=int, default=Options.sizes)

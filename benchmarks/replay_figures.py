@@ -1,4 +1,4 @@
-"""Pictures and tables of the lines that the replay's benchmarks left."""
+"""Draws the stored results of the replay's benchmarks."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _FLOORS = {
 
 
 def read(path: pathlib.Path) -> list[Line]:
-    """The lines of a file of results."""
+    """Reads the JSON lines of a file of results."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def draw(output: pathlib.Path | None = None) -> None:
-    """Draws how cost grows with the number of items, from the lines kept.
+    """Draws how CPU time grows with the number of items, from the stored lines.
 
     Args:
-        output: the directory of the picture; None for that of the lines.
+        output: directory of the picture; None for the directory of the lines.
     """
     lines = read(RESULTS / "replay.jsonl")
     picture = (output or RESULTS) / "growth.png"

@@ -1,9 +1,9 @@
-"""How does the replay compare with others on the same work, at the same time?
+"""How fast is the replay compared with other replays on the same workloads?
 
-Each replay runs in a process of its own, in the Python that has it, and all do each
-piece of work in turn, several rounds, so that a busy machine slows all of them alike.
-Prints one JSON line for each answer, the ratios, and a table in Markdown. What cannot
-be imported is left out, and a line says so.
+Each replay runs in its own process, with the Python in which it is installed. All do
+each workload in turn, for several rounds, so that a busy machine slows all of them
+alike. Prints one JSON line per measurement with the ratios, and a table in Markdown. A
+replay that cannot be imported is left out, and a line says so.
 
     python -m benchmarks.replay_peers [--python PEER=PATH ...] [--only WORKLOAD ...]
         [--output DIRECTORY]
@@ -45,14 +45,14 @@ UNITS = {
     "items_per_s": "items a second, by the clock",
     "items_per_cpu_s": "items a second of processor time",
 }
-_SECONDS = 0.2
-_NUM_NOT_COUNTED = 8
+_SECONDS = 0.2  # Of each measurement.
+_NUM_NOT_COUNTED = 8  # Calls first, which use up what was prefetched.
 
 Line = dict[str, Any]
 
 
 class Peer:
-    """A process that has one replay and does with it what it is told."""
+    """A process that runs workloads on one replay."""
 
     def __init__(self, name: str, python: str) -> None:
         self.name = name
@@ -70,7 +70,7 @@ class Peer:
         )
 
     def ask(self, **request: Any) -> Line:
-        """What the process answers; it may also say why it does not."""
+        """Sends a request and returns the answer, or `left_out` with the reason."""
         assert self._process.stdin and self._process.stdout
         try:
             print(json.dumps(request), file=self._process.stdin, flush=True)
@@ -80,7 +80,7 @@ class Peer:
         return answer
 
     def close(self) -> None:
-        """Ends the process, also one that would rather wait for its threads."""
+        """Ends the process; kills it if its threads keep it alive."""
         assert self._process.stdin
         self._process.stdin.close()
         try:
@@ -90,15 +90,15 @@ class Peer:
 
 
 def serve(name: str) -> None:
-    """Answers requests on stdin until there are no more."""
+    """Answers requests from standard input until it ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # Whatever a replay prints is no answer.
+    os.dup2(2, 1)  # What a replay prints must not be taken for an answer.
     work: peers.Work | None = None
     for text in sys.stdin:
         request = json.loads(text)
         try:
             if "prepare" in request:
-                work = None  # Its memory is free before the next is made.
+                work = None  # Frees its memory before the next is made.
                 work = _prepare(name, **request["prepare"])
                 answer: Line = {"items": work.items} if work else {"left_out": "none"}
             elif work is not None:
@@ -117,7 +117,7 @@ def _prepare(name: str, workload: str, **settings: int) -> peers.Work | None:
 
 
 def _items_per_second(work: peers.Work) -> Line:
-    """Over a fifth of a second, once what was ready beforehand is used up."""
+    """Items per second over `_SECONDS`, after calls that are not counted."""
     for _ in range(_NUM_NOT_COUNTED):
         work.call()
     cpu = time.process_time()
@@ -134,7 +134,7 @@ def _items_per_second(work: peers.Work) -> Line:
 
 
 def _version(name: str) -> str:
-    """The installed version; ImportError where it is not there."""
+    """The installed version; raises ImportError if it is not installed."""
     importlib.import_module(f"benchmarks.peers.{name}")
     if name == "ours":
         return "this checkout"
@@ -144,7 +144,7 @@ def _version(name: str) -> str:
 def compare(
     workload: str, running: list[Peer], settings: dict[str, peers.Settings], rounds: int
 ) -> Iterator[Line]:
-    """One line for each replay that can do this work."""
+    """Yields one line for each replay that supports the workload."""
     able = []
     for peer in running:
         setting = dataclasses.asdict(settings[peer.name])
@@ -179,7 +179,7 @@ def compare(
 
 
 def table(lines: list[Line], unit: str) -> str:
-    """The answers as Markdown: items a second, and how much faster ours is."""
+    """A Markdown table of items per second and of how many times faster ours is."""
     names = [name for name in PEERS if any(n.get("replay") == name for n in lines)]
     rows = [
         f"| {UNITS[unit]} | {' | '.join(names)} |",
@@ -202,7 +202,7 @@ def _cell(line: Line | None, unit: str) -> str:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, peers.Settings]:
-    """As many items for all, but as many as it takes in minutes for Reverb."""
+    """The same sizes for all, but fewer items for Reverb, which is slow to fill."""
     usual = peers.Settings(arguments.num_items, arguments.num_frames)
     fewer = peers.Settings(
         min(arguments.num_items, arguments.num_items_of_reverb), arguments.num_frames
@@ -231,7 +231,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Starts the processes, has them work in turn, prints the answers."""
+    """Starts the processes, runs all workloads and prints the results."""
     arguments = _arguments()
     if arguments.serve:
         serve(arguments.serve)

@@ -1,9 +1,9 @@
-"""Do the agents learn as well as published? Trains each to its bar, several seeds.
+"""Do the agents learn as well as published? Trains each agent on several seeds.
 
 Runs `tfagents train` for every row of `BARS` and every seed, two at a time, under
-`runs/results`; a run that is there already is not repeated. What is worth keeping, the
-evaluations, the configuration and the result of every run, goes to `benchmarks/results`
-with a table and a picture of each row. Takes about an hour on two cores.
+`runs/results`; finished runs are not repeated. The evaluations, the configuration and
+the result of every run are copied to `benchmarks/results`, with a table and a picture
+of each row. Takes about an hour on two cores.
 
     python -m benchmarks.results [--only NAME ...] [--draw]
 """
@@ -27,23 +27,24 @@ from tfagents_core import plotting
 
 RUNS = pathlib.Path("runs/results")
 RESULTS = pathlib.Path(__file__).parent / "results"
-DEMO = RESULTS / "demo-run"  # What `make demo` once left, all of its figures kept.
+DEMO = RESULTS / "demo-run"  # A run of `make demo`, with all of its metrics.
 NUM_JOBS = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """One agent on one task.
+    """The returns that one agent must reach on one task.
 
     Attributes:
-        name: of the folder and the picture.
-        agent: as in `tfagents list`.
-        environment: its id.
+        name: name of the folder and of the picture.
+        agent: the agent's name, as in `tfagents list`.
+        environment: the environment's id; `{seed}` stands for the seed.
         steps: agent steps to train for.
-        marks: least mean evaluation return, over all seeds, by agent steps.
-        reference: what others published, for the table.
-        arguments: of `tfagents train`, besides.
-        num_seeds: seeds 0, 1, ...
+        marks: by agent steps, the evaluation return that the mean over seeds must
+            reach.
+        reference: published results, for the table.
+        arguments: further arguments of `tfagents train`.
+        num_seeds: number of seeds: 0, 1, ...
     """
 
     name: str
@@ -56,11 +57,11 @@ class Bar:
     num_seeds: int = 3
 
     def run_dir(self, seed: int) -> pathlib.Path:
-        """Where the run of one seed is."""
+        """The run directory of one seed."""
         return RUNS / self.name / f"seed{seed}"
 
     def command(self, seed: int) -> list[str]:
-        """What to type for one seed."""
+        """The command that trains one seed."""
         environment = self.environment.format(seed=seed)
         options = f"--steps {self.steps} --seed {seed} --run-dir {self.run_dir(seed)}"
         words = ["train", self.agent, environment, *options.split()]
@@ -108,11 +109,20 @@ BARS = (
         {100_000: 475},
         "the greatest return there is: 500",
     ),
+    Bar(
+        "sac-pendulum",
+        "sac",
+        "gym:Pendulum-v1",
+        20_000,
+        {20_000: -200},
+        "SAC of RL Zoo, 1 run: -157 at 20k",
+        ("--eval-every", "2_000"),
+    ),
 )
 
 
 def train(bar: Bar, seed: int) -> None:
-    """Runs one seed in a process of its own, on one core, unless it is done."""
+    """Trains one seed in another process on one core, unless it is finished."""
     run_dir = bar.run_dir(seed)
     if (run_dir / "result.json").exists():
         return
@@ -120,6 +130,7 @@ def train(bar: Bar, seed: int) -> None:
     shutil.rmtree(RUNS / bar.name / f"bsuite{seed}", ignore_errors=True)
     command = bar.command(seed)
     print("$", " ".join(command), flush=True)
+    # With more threads, the runs at the same time would slow each other.
     one_core = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     log = RUNS / bar.name / f"seed{seed}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +145,7 @@ def train(bar: Bar, seed: int) -> None:
 
 
 def keep(bar: Bar, seed: int) -> None:
-    """Copies what is worth keeping of one run."""
+    """Copies one run's evaluations, configuration and result to `RESULTS`."""
     run_dir, kept = bar.run_dir(seed), RESULTS / bar.name / f"seed{seed}"
     kept.mkdir(parents=True, exist_ok=True)
     lines = (run_dir / "metrics.jsonl").read_text().splitlines(keepends=True)
@@ -161,7 +172,7 @@ def bsuite_score(record: pathlib.Path) -> dict[str, float]:
 
 
 def table() -> str:
-    """All results kept, as Markdown."""
+    """All stored results, as a Markdown table."""
     lines = [
         "| task | agent steps | bar | mean | each seed | published |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -183,7 +194,7 @@ def table() -> str:
 
 
 def _bsuite_note(runs: list[pathlib.Path]) -> str:
-    """bsuite's own verdict on recorded runs, for the table; its bar is 0.9."""
+    """bsuite's own scores of recorded runs, for the table; its threshold is 0.9."""
     paths = [run / "bsuite.json" for run in runs if (run / "bsuite.json").exists()]
     scores = [json.loads(path.read_text()) for path in paths]
     if not scores:
@@ -194,7 +205,7 @@ def _bsuite_note(runs: list[pathlib.Path]) -> str:
 
 
 def _return_at(run: pathlib.Path, steps: int) -> float:
-    """Mean return of the first evaluation at `steps` or after."""
+    """Mean return of the first evaluation at or after `steps`."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").open()]
     return float(
         next(r["episode_return"] for r in rows if r["num_actor_steps"] >= steps)
@@ -202,7 +213,7 @@ def _return_at(run: pathlib.Path, steps: int) -> float:
 
 
 def draw(output: pathlib.Path = RESULTS) -> None:
-    """Draws what is kept, and writes its tables, into the directory `output`."""
+    """Draws the stored results and writes their tables into `output`."""
     output.mkdir(parents=True, exist_ok=True)
     commands = "\n".join(f"    {' '.join(bar.command(0))}" for bar in BARS)
     pictures = []
@@ -212,18 +223,19 @@ def draw(output: pathlib.Path = RESULTS) -> None:
             plotting.plot_runs(runs, output / f"{bar.name}.png")
             pictures.append(f"![Learning curves of {bar.name}]({bar.name}.png)\n")
     (output / "README.md").write_text(
-        "# Results\n\nWritten by `make results`, and from what that left by `make "
-        "pictures`. An evaluation is the\nmean return of 10 episodes of the policy "
-        "without exploration, in environments of their own.\nBands are 95% bootstrap "
-        f"intervals over seeds. The commands, for seed 0:\n\n{commands}\n\n{table()}\n"
-        + "\n".join(pictures)
+        "# Results\n\nWritten by `make results`, and again from the stored runs by "
+        "`make pictures`. An evaluation is\nthe mean return over 10 episodes of the "
+        "policy without exploration, in environments that training\ndoes not use. "
+        "Bands are 95% bootstrap confidence intervals of the mean over seeds. The "
+        "commands,\n"
+        f"for seed 0:\n\n{commands}\n\n{table()}\n" + "\n".join(pictures)
     )
     plotting.plot_runs([DEMO], output / "demo.png")
     plotting.draw_page(DEMO, output / "demo-page.png")
 
 
 def main() -> None:
-    """Trains what is asked for, keeps it, draws it."""
+    """Trains the chosen agents, copies their results and draws them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[bar.name for bar in BARS])
     parser.add_argument("--draw", action="store_true", help="only draw what is kept")

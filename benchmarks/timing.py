@@ -1,4 +1,4 @@
-"""Times several things in turn, so that all of them meet the same disturbances."""
+"""Times several functions in turn, so that disturbances affect all of them alike."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Timing:
     """How long one call takes, in seconds.
 
     Attributes:
-        median: by the clock, over the repeats.
-        best: by the clock, the shortest repeat's.
-        cpu: processor time of the process, all its threads; the median. It leaves out
-            what other processes took, and so is the steadier on a busy machine.
+        median: wall-clock time, the median over repeats.
+        best: wall-clock time of the fastest repeat.
+        cpu: CPU time of the process with all its threads, the median over repeats. It
+            excludes other processes, so it varies less on a busy machine.
     """
 
     median: float
@@ -34,7 +34,7 @@ class Timing:
     cpu: float
 
     def fields(self, prefix: str = "") -> dict[str, float]:
-        """All in microseconds, to be put into a line of JSON."""
+        """All three in microseconds, as fields of a JSON line."""
         return {
             f"{prefix}us": significant(1e6 * self.median),
             f"{prefix}best_us": significant(1e6 * self.best),
@@ -42,7 +42,7 @@ class Timing:
         }
 
     def __truediv__(self, num_calls: float) -> Timing:
-        """What one of several calls takes."""
+        """The time of one of `num_calls` calls."""
         return Timing(
             self.median / num_calls, self.best / num_calls, self.cpu / num_calls
         )
@@ -51,14 +51,14 @@ class Timing:
 def interleave(
     functions: Mapping[str, Function], *, repeats: int = 25
 ) -> dict[str, Timing]:
-    """Times each function `repeats` times, one after the other and round again.
+    """Times each function `repeats` times, in rounds over all functions.
 
-    A repeat makes as many calls as take about a millisecond: long beside the clock's
-    own cost, short beside what else a busy machine does.
+    A repeat makes as many calls as take about a millisecond: long compared with reading
+    the clock, short compared with the scheduling of other processes.
 
     Args:
-        functions: by name.
-        repeats: rounds, after one that is not counted.
+        functions: the functions, by name.
+        repeats: number of rounds; a warm-up before them is not counted.
     """
     calls = {name: _num_calls(function) for name, function in functions.items()}
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
@@ -74,12 +74,12 @@ def _timing(seconds: list[tuple[float, float]]) -> Timing:
 
 
 def significant(value: float, digits: int = 4) -> float:
-    """`value` with so many significant digits."""
+    """`value` rounded to `digits` significant digits."""
     return float(f"{value:.{digits}g}")
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on, when, and with which command."""
+    """The machine, the date and the command of the measurements."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "command": " ".join(["python -m", _module_name(), *sys.argv[1:]]),
@@ -91,13 +91,13 @@ def machine() -> dict[str, Any]:
 
 
 def _num_calls(function: Function) -> int:
-    """Calls that take about a millisecond; the first warms up and is not counted."""
+    """Calls that take about a millisecond; the first is a warm-up, not counted."""
     function()
     return max(1, round(_LEAST_SECONDS / max(_seconds(function, 3)[1] / 3, 1e-9)))
 
 
 def _seconds(function: Function, num_calls: int) -> tuple[float, float]:
-    """By the clock, and of the processor."""
+    """Wall-clock time and CPU time of `num_calls` calls."""
     start = time.perf_counter(), time.process_time()
     for _ in range(num_calls):
         function()

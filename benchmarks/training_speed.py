@@ -1,12 +1,12 @@
-"""How fast is inline training, and where does the time go?
+"""How fast is inline training, and where is the time spent?
 
-The setting is D4PG on `control:cartpole:swingup` with Acme's sizes: policy 256x3,
-critic 512-512-256, 51 atoms, batches of 256, one SGD step for 8 environment steps.
-Prints one JSON line: environment steps a second once learning has begun, the time of
-each part, and beside it the matrix products of one update alone, measured in the same
-run.
+Trains D4PG on `control:cartpole:swingup` with Acme's sizes: policy 256x3, critic
+512-512-256, 51 atoms, batches of 256, one SGD step per 8 environment steps. Prints one
+JSON line: environment steps per second once learning has begun, the time of each part,
+and the time of the matrix products of one update alone, measured in the same run.
 
-    python -m benchmarks.training_speed [--envs-per-actor K] [--steps N] [--no-jit-compile]
+    python -m benchmarks.training_speed [--envs-per-actor K] [--steps N]
+        [--no-jit-compile]
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import tensorflow as tf
 from tfagents_core import environment_loop, experiments, replay
 from tfagents_core.agents import d4pg
 
-# Observation and action of cartpole, for the first layers.
+# Dimensions of cartpole's observation and action, for the first layers.
 _OBSERVATION_SIZE, _ACTION_SIZE = 5, 1
 
 
 def main() -> None:
-    """Trains, and prints the figures."""
+    """Trains, and prints the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--envs-per-actor", type=int, default=1)
     parser.add_argument("--steps", type=int, default=10_000)
@@ -52,7 +52,7 @@ def main() -> None:
         )
     )
     _time_sampling(experiment.stopwatch)
-    _step_until(experiment, "num_learner_steps", 200)  # Traces and warms up.
+    _step_until(experiment, "num_learner_steps", 200)  # Not timed: tracing, warm-up.
 
     counters, seconds = experiment.counters, experiment.stopwatch.seconds
     steps, sgd_steps = counters.num_actor_steps, counters.num_learner_steps
@@ -96,7 +96,7 @@ def _step_until(
 
 
 def _time_sampling(stopwatch: environment_loop.Stopwatch) -> None:
-    """Has every sample of every table counted under "sample"."""
+    """Makes `stopwatch` count the time of all samples as `"sample"`."""
     sample = replay.TableHandle.sample
 
     def timed(self: replay.TableHandle, *args: Any, **kwargs: Any) -> replay.Sample:
@@ -107,11 +107,10 @@ def _time_sampling(stopwatch: environment_loop.Stopwatch) -> None:
 
 
 def matrix_product_seconds(config: d4pg.D4PGConfig, repeats: int = 200) -> float:
-    """Seconds of the matrix products of one update, with nothing between them.
+    """Seconds of the matrix products of one D4PG update, without anything else.
 
-    Critic: at t-1 forward and backward, at t forward, under the policy's action
-    forward and backward to the action. Policy: at t-1 forward and backward, at t
-    forward.
+    Critic: forward and backward at t-1, forward at t, and forward and backward to the
+    action for the policy's action. Policy: forward and backward at t-1, forward at t.
     """
     critic = _layers(
         (_OBSERVATION_SIZE + _ACTION_SIZE, *config.critic_layer_sizes, config.num_atoms)
@@ -137,7 +136,7 @@ def matrix_product_seconds(config: d4pg.D4PGConfig, repeats: int = 200) -> float
     start = time.perf_counter()
     for _ in range(repeats):
         result = multiply(operands)
-    result[0].numpy()
+    result[0].numpy()  # Waits for the last call, should it run asynchronously.
     return (time.perf_counter() - start) / repeats
 
 

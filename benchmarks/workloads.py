@@ -1,4 +1,4 @@
-"""The replays that the benchmarks measure, and how they are filled."""
+"""The replays that the benchmarks measure, and functions that fill them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def small(
     *,
     num_envs: int = sizes.NUM_ENVS,
 ) -> replay.Replay:
-    """Room for transitions of 24 float32 observations, five columns."""
+    """An empty replay of one-step transitions: five columns, 24 float32 observed."""
     table = replay.Table(
         "table",
         pattern=replay.NStep(1),
@@ -45,7 +45,7 @@ def small(
 
 
 def draws_only(num_items: int) -> replay.Replay:
-    """Room for prioritized items of which nothing is gathered."""
+    """An empty prioritized replay without outputs, so that sampling only draws."""
     steps = {"value": replay.Column((), np.int32)}
     table = replay.Table(
         "table",
@@ -59,7 +59,7 @@ def draws_only(num_items: int) -> replay.Replay:
 
 
 def atari(num_items: int, *, compression: str | None = None) -> replay.Replay:
-    """Room for one-step transitions whose two stacks of 4 frames are one of 5."""
+    """An empty replay of Atari transitions: two stacks of 4 frames are one of 5."""
     frame = replay.Column(sizes.FRAME, np.uint8, compression=compression)
     table = replay.Table(
         "table",
@@ -78,7 +78,7 @@ def atari(num_items: int, *, compression: str | None = None) -> replay.Replay:
 
 
 def sequences(num_items: int, *, length: int = 80, period: int = 40) -> replay.Replay:
-    """Room for R2D2's sequences of frames."""
+    """An empty replay of R2D2's overlapping sequences of frames."""
     table = replay.Table(
         "table",
         pattern=replay.Sequence(length + 1, period),
@@ -90,7 +90,7 @@ def sequences(num_items: int, *, length: int = 80, period: int = 40) -> replay.R
 
 
 def rows(steps: Any, num_envs: int, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
-    """One row for each environment: arrays `[num_envs, *shape]`."""
+    """One random row for each environment: arrays `[num_envs, *shape]`."""
     rng = np.random.default_rng(seed)
 
     def random(column: replay.Column) -> npt.NDArray[Any]:
@@ -103,8 +103,9 @@ def rows(steps: Any, num_envs: int, seed: int = 0) -> dict[str, npt.NDArray[Any]
 
 
 def fill(buffer: replay.Replay, num_items: int) -> replay.TableHandle:
-    """Appends until the table has `num_items`, and gives all of them priorities."""
+    """Appends rows until the table has `num_items`, then spreads their priorities."""
     table = buffer.tables["table"]
+    # Eight different batches: making new ones would take longer than appending them.
     batches = [rows(buffer.steps, buffer.num_streams, seed) for seed in range(8)]
     tick = 0
     while table.size < num_items:
@@ -121,7 +122,7 @@ def fill(buffer: replay.Replay, num_items: int) -> replay.TableHandle:
 
 
 def spread_priorities(table: replay.TableHandle, *, batch_size: int = 65_536) -> None:
-    """Gives most items, drawn twice over, a priority between 0.1 and 2."""
+    """Draws items, twice as many as there are, and sets priorities in [0.1, 2)."""
     rng = np.random.default_rng(0)
     for _ in range(2 * table.size // batch_size + 1):
         keys = table.sample(batch_size).info.key

@@ -1,9 +1,9 @@
-"""The replay with NumPy alone: Q-learning of a table, by priority, on a chain.
+"""The replay with NumPy alone: prioritized tabular Q-learning on a chain.
 
     python examples/replay_numpy.py
 
-Ten states in a row; reaching the last pays 1 and ends the episode. Going right is right
-everywhere, which makes the start worth 0.9^8 = 0.43.
+The chain has ten states; reaching the last one has reward 1 and ends the episode. The
+optimal policy always goes right, so the first state's value is 0.9^8 = 0.43.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ STEPS = {
 
 
 def make_replay() -> replay.Replay:
-    """One-step transitions, drawn by priority."""
+    """A replay of one-step transitions, sampled by priority."""
     table = replay.Table(
         "transitions",
         pattern=replay.NStep(1),
@@ -36,21 +36,23 @@ def make_replay() -> replay.Replay:
 
 
 def step(state: int, action: int) -> tuple[int, float, float]:
-    """The next state, its reward and its discount."""
+    """The next state, and the reward and discount of reaching it."""
     following = max(0, state - 1) if action == LEFT else state + 1
     at_end = following == NUM_STATES - 1
     return following, float(at_end), float(not at_end)
 
 
 def main(num_steps: int = 6_000) -> np.ndarray:
-    """Learns, prints and returns the values `[states, actions]`."""
+    """Trains; prints the policy and returns the action values `[states, actions]`."""
     buffer, rng = make_replay(), np.random.default_rng(0)
     table = buffer.tables["transitions"]
     q = np.zeros((NUM_STATES, 2))
+    # A row is (a_{t-1}, r_t, discount_t, o_t): of an episode's first, only o_0 is used.
     row = {"observation": 0, "action": 0, "reward": 0.0, "discount": 1.0}
     buffer.append_one(row, first=True)
     state = 0
     for _ in range(num_steps):
+        # Ties are broken at random: at first all values are 0.
         greedy = rng.choice(np.flatnonzero(q[state] == q[state].max()))
         action = rng.integers(2) if rng.random() < 0.2 else greedy
         state, reward, discount = step(state, action)
@@ -73,10 +75,11 @@ def main(num_steps: int = 6_000) -> np.ndarray:
 
 
 def learn(q: np.ndarray, table: replay.TableHandle) -> None:
-    """One step of Q-learning on 16 transitions, whose errors become priorities."""
+    """One step of Q-learning on 16 transitions; |TD error| becomes their priority."""
     info, batch = table.sample(16, beta=0.5)
     target = batch.reward + batch.discount * q[batch.next_observation].max(axis=1)
     td_error = target - q[batch.observation, batch.action]
+    # `np.add.at` and not `+=`: a batch may contain the same state and action twice.
     np.add.at(q, (batch.observation, batch.action), 0.2 * info.weight * td_error)
     table.update_priorities(info.key, np.abs(td_error) + 1e-3)
 

@@ -1,9 +1,9 @@
-"""The replay with PyTorch: double DQN balances a pole in a minute or so.
+"""The replay with PyTorch: double DQN learns to balance a pole in about a minute.
 
     python examples/replay_pytorch.py [TICKS]
 
-`torch.from_numpy` takes the arrays of a sample as they are. Their memory is used again
-only when the last tensor that looks at it has gone.
+`torch.from_numpy` shares the memory of a sample's arrays without a copy. The replay
+reuses that memory only after the last tensor that refers to it is gone.
 """
 
 import copy
@@ -26,19 +26,19 @@ STEPS = {
 
 
 class CartPoles:
-    """K poles on carts (Barto, Sutton and Anderson 1983); 1 a step while one stands."""
+    """K cart-poles (Barto, Sutton and Anderson 1983); reward 1 for every step."""
 
     def __init__(self, num_envs: int, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.state = np.zeros((num_envs, 4))  # Place, speed, angle, its speed.
+        self.state = np.zeros((num_envs, 4))  # x, dx, angle, dangle.
         self.num_steps = np.zeros(num_envs, np.int64)
         self.last = np.ones(num_envs, bool)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pushes left or right; begins anew where the last step ended an episode.
+        """Pushes left (0) or right (1); resets where the last step ended an episode.
 
         Returns:
-            Where an episode begins, and where a pole fell, bool `[K]`.
+            Which episodes begin with this step, and which poles fell, both bool `[K]`.
         """
         first = self.last
         start = self.rng.uniform(-0.05, 0.05, self.state.shape)
@@ -59,7 +59,7 @@ class CartPoles:
 
 
 def make_replay() -> replay.Replay:
-    """One-step transitions, drawn uniformly."""
+    """A replay of one-step transitions, sampled uniformly."""
     table = replay.Table(
         "transitions",
         pattern=replay.NStep(1),
@@ -71,7 +71,10 @@ def make_replay() -> replay.Replay:
 
 
 class Learner:
-    """minimise huber(r_t + discount_t q'(o_t, argmax_a q(o_t, a)) - q(o_tm1, a_tm1))."""
+    """Double DQN with a target network q'.
+
+    loss = huber(r_t + discount_t q'(o_t, argmax_a q(o_t, a)) - q(o_tm1, a_tm1))
+    """
 
     def __init__(self) -> None:
         self.online = torch.nn.Sequential(
@@ -86,7 +89,7 @@ class Learner:
         self.num_steps = 0
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """The best actions `[K]` of observations `[K, 4]`."""
+        """The greedy actions `[K]` of observations `[K, 4]`."""
         with torch.no_grad():
             q = self.online(torch.from_numpy(observation))  # [K, A]
         return q.argmax(dim=1).numpy()
@@ -109,7 +112,7 @@ class Learner:
 
 
 def main(num_ticks: int = 4_000) -> float:
-    """Learns; prints and returns the mean return of the last 20 episodes."""
+    """Trains; prints and returns the mean return of the last 20 episodes."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
@@ -123,6 +126,7 @@ def main(num_ticks: int = 4_000) -> float:
             "observation": poles.state.astype(np.float32),
             "action": action,
             "reward": np.where(first, 0, 1).astype(np.float32),
+            # 0 only where a pole fell: the time limit is not a terminal state.
             "discount": np.where(fell, 0, 1).astype(np.float32),
         }
         buffer.append(rows, first=first, last=poles.last)

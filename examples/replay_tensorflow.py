@@ -1,9 +1,9 @@
-"""The replay with TensorFlow: Q-learning of Catch, out of a `tf.data` pipeline.
+"""The replay with TensorFlow: Q-learning on Catch, with batches from `tf.data`.
 
     python examples/replay_tensorflow.py [TICKS]
 
-The pipeline ends inside one `tf.function` that also takes the SGD step; the batches are
-prioritized, and their errors go back as new priorities.
+One `tf.function` takes a batch from the pipeline and makes the SGD step. Batches are
+sampled by priority, and their TD errors become the new priorities.
 """
 
 import sys
@@ -35,10 +35,10 @@ class Catches:
         self.paddle = np.zeros(num_envs, np.int64)
 
     def step(self, action: np.ndarray) -> np.ndarray:
-        """Moves left, not or right (0, 1, 2); begins anew where a ball was down.
+        """Moves left, not or right (0, 1, 2); resets where the last game has ended.
 
         Returns:
-            Where a game begins, bool `[K]`.
+            Which games begin with this step, bool `[K]`.
         """
         first = self.row == ROWS - 1
         start = self.rng.integers(COLUMNS, size=first.shape)
@@ -49,7 +49,7 @@ class Catches:
         return first
 
     def board(self) -> np.ndarray:
-        """1 where ball and paddle are: float32 `[K, rows, columns]`."""
+        """Observations: 1 at the ball and the paddle, float32 `[K, rows, columns]`."""
         board = np.zeros((len(self.row), ROWS, COLUMNS), np.float32)
         every = np.arange(len(self.row))
         board[every, self.row, self.ball] = 1.0
@@ -58,7 +58,7 @@ class Catches:
 
 
 def make_replay() -> replay.Replay:
-    """Transitions over 3 steps, by priority, four samples for each insert."""
+    """A replay of 3-step transitions, sampled by priority, 4 samples per insert."""
     table = replay.Table(
         "transitions",
         pattern=replay.NStep(3),
@@ -73,7 +73,10 @@ def make_replay() -> replay.Replay:
 
 
 class Learner:
-    """minimise w (r_t + discount_t max_a q(o_t, a) - q(o_tm1, a_tm1))^2."""
+    """Q-learning with importance weights w.
+
+    loss = w (r_t + discount_t max_a q(o_t, a) - q(o_tm1, a_tm1))^2
+    """
 
     def __init__(self, table: replay.TableHandle) -> None:
         self.table = table
@@ -89,11 +92,11 @@ class Learner:
 
     @tf.function
     def act(self, observation: tf.Tensor) -> tf.Tensor:
-        """The best actions `[K]`."""
+        """The greedy actions `[K]`."""
         return tf.argmax(self.q(observation), axis=1)
 
     def step(self) -> None:
-        """One SGD step, and the priorities that come of it."""
+        """One SGD step, and the update of its batch's priorities."""
         keys, td_error = self._step()
         self.table.update_priorities(keys.numpy(), np.abs(td_error.numpy()) + 1e-3)
 
@@ -120,7 +123,7 @@ def _weights(shape: tuple[int, int], *, seed: int) -> tf.Variable:
 
 
 def main(num_ticks: int = 2_500) -> float:
-    """Learns; prints and returns the mean return of the last 100 games."""
+    """Trains; prints and returns the mean return of the last 100 games."""
     rng = np.random.default_rng(0)
     games, buffer = Catches(NUM_ENVS, rng), make_replay()
     learner = Learner(buffer.tables["transitions"])
@@ -142,6 +145,7 @@ def main(num_ticks: int = 2_500) -> float:
         best = learner.act(tf.constant(rows["observation"])).numpy()
         action = np.where(explore, rng.integers(3, size=NUM_ENVS), best)
         action = action.astype(np.int32)
+        # Learns as often as the rate limiter allows, before acting adds more items.
         while learner.table.can_sample(BATCH_SIZE):
             learner.step()
     mean = float(np.mean(returns[-100:]))

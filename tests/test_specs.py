@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import dm_env
@@ -92,3 +93,105 @@ def test_zeros_have_the_specs_structure_shapes_and_dtypes() -> None:
     ):
         spec.validate(array)
         assert not array.any()
+
+
+CONTINUOUS = specs.BoundedArray((2,), np.float32, -1, 1)
+MANY = {"a": FLOATS, "b": FLOATS}
+
+
+def replace(**changes: Any) -> specs.EnvironmentSpec:
+    return dataclasses.replace(make_spec(CONTINUOUS), **changes)
+
+
+@pytest.mark.parametrize(
+    ("require", "spec"),
+    [
+        (specs.require_discrete_action, replace(actions=specs.DiscreteArray(3))),
+        (specs.require_continuous_action, replace()),
+        (specs.require_array_observation, replace()),
+        (
+            specs.require_array_observation,
+            replace(observations=specs.StackedArray((4, 8, 8), np.uint8, 0, 255)),
+        ),
+        (specs.require_vector_observation, replace()),
+        (specs.require_scalar_reward, replace()),
+    ],
+)
+def test_what_an_agent_needs_passes(require: Any, spec: specs.EnvironmentSpec) -> None:
+    require(spec, "agent")
+
+
+@pytest.mark.parametrize(
+    ("require", "spec", "words"),
+    [
+        (
+            specs.require_discrete_action,
+            replace(),
+            r"discrete actions, and .* an array of shape \(2,\), float32 in \[-1, 1\]\.",
+        ),
+        (
+            specs.require_discrete_action,
+            replace(actions={"a": specs.DiscreteArray(3)}),
+            r"discrete actions, and this environment has a structure of 1 arrays\.",
+        ),
+        (
+            specs.require_continuous_action,
+            replace(actions=specs.DiscreteArray(3)),
+            r"one vector of continuous actions, and .* has 3 discrete actions\.",
+        ),
+        (
+            specs.require_continuous_action,
+            replace(actions=specs.BoundedArray((2, 2), np.float32, -1, 1)),
+            r"one vector of continuous actions, and .* shape \(2, 2\)",
+        ),
+        (
+            specs.require_continuous_action,
+            replace(actions=specs.BoundedArray((2,), np.float32, [-1, -2], [1, 1])),
+            r"actions in \[-1, 1\], and .* in \[-2, 1\]; .*CanonicalActions\.",
+        ),
+        (
+            specs.require_array_observation,
+            replace(observations=MANY),
+            r"observations that are one array, and .* structure of 2 arrays; .*ConcatObservation\.",
+        ),
+        (
+            specs.require_vector_observation,
+            replace(observations=MANY),
+            r"observations that are one vector, and .* structure of 2 arrays; .*ConcatObservation\.",
+        ),
+        (
+            specs.require_vector_observation,
+            replace(observations=specs.Array((4, 2), np.float32)),
+            r"observations that are one vector, and .* shape \(4, 2\), float32; .*ConcatObservation\.",
+        ),
+        (
+            specs.require_scalar_reward,
+            replace(rewards=FLOATS),
+            r"scalar rewards, and .* shape \(2,\), float32; combine",
+        ),
+        (
+            specs.require_scalar_reward,
+            replace(rewards=MANY),
+            r"scalar rewards, and .* structure of 2 arrays; combine",
+        ),
+        (
+            specs.require_scalar_reward,
+            replace(discounts=FLOATS),
+            r"scalar discounts, and .* shape \(2,\), float32; combine",
+        ),
+    ],
+)
+def test_what_does_not_fit_an_agent_is_refused_in_a_sentence(
+    require: Any, spec: specs.EnvironmentSpec, words: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^agent needs {words}") as caught:
+        require(spec, "agent")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_agent_for_the_other_kind_of_actions_is_named() -> None:
+    with pytest.raises(ValueError, match=r"; for continuous actions there is other\.$"):
+        specs.require_discrete_action(replace(), "agent", alternative="other")
+    discrete = replace(actions=specs.DiscreteArray(3))
+    with pytest.raises(ValueError, match=r"; for discrete actions there is other\.$"):
+        specs.require_continuous_action(discrete, "agent", alternative="other")

@@ -1,8 +1,9 @@
-"""The same workloads on different replays, each in the way its own users work.
+"""The same workloads on different replays, each used as its documentation advises.
 
-A module for each has `make(workload, settings)`, which fills a replay and gives the
-call to time, or None where it has nothing of the kind. It imports that replay and
-NumPy only, so that it runs in an environment that is made for it.
+Each replay's module has `make(workload, settings)`, which fills a replay and returns
+the call to time, or None if the replay does not support the workload. Such a module
+imports only that replay, its dependencies and NumPy, so that it runs in the replay's
+own environment.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ WORKLOADS = {
     "atari_tensors_256": "256 Atari transitions, 4 batches in a `tf.function`",
 }
 
-# Batches that one call of a `tf.function` takes, as many SGD steps would.
+# Batches that one call of a `tf.function` takes, for as many SGD steps.
 NUM_BATCHES = {"tensors_256": 8, "atari_tensors_32": 8, "atari_tensors_256": 4}
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much there is in the replays.
+    """The sizes of the replays.
 
     Attributes:
-        num_items: small transitions.
-        num_frames: Atari transitions.
+        num_items: number of small transitions.
+        num_frames: number of Atari transitions.
     """
 
     num_items: int
@@ -50,11 +51,11 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What is timed.
+    """A workload to time.
 
     Attributes:
-        call: does it once.
-        items: of one call.
+        call: does the work once.
+        items: number of items that one call handles.
     """
 
     call: Callable[[], object]
@@ -75,7 +76,7 @@ def transitions(num: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def frames() -> Iterator[npt.NDArray[np.uint8]]:
-    """Frames without end: a plain background, and squares that move about it."""
+    """Endless frames: moving squares on a plain background."""
     rng = np.random.default_rng(0)
     size = 6
     corners = rng.integers(0, np.array(sizes.FRAME) - size, (20, 2))
@@ -89,5 +90,5 @@ def frames() -> Iterator[npt.NDArray[np.uint8]]:
 
 
 def priorities() -> npt.NDArray[np.float64]:
-    """As many as a batch has items."""
+    """New priorities for one batch, float64 `[BATCH]`."""
     return np.random.default_rng(0).uniform(0.1, 2.0, sizes.BATCH)

@@ -1,4 +1,4 @@
-"""cpprb, whose replay is in C++ behind Cython."""
+"""cpprb, a replay in C++ and Cython."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make(workload: str, settings: peers.Settings) -> peers.Work | None:
 
 
 def _small(kind: str, num_items: int) -> Any:
-    """A full buffer."""
+    """A full buffer of small transitions."""
     columns = {
         "observation": {"shape": sizes.OBSERVATION_SIZE, "dtype": np.float32},
         "next_observation": {"shape": sizes.OBSERVATION_SIZE, "dtype": np.float32},
@@ -65,7 +65,7 @@ def _insert(buffer: Any, batch_size: int) -> peers.Work:
 
 
 def _atari(num_frames: int) -> Any:
-    """Its memory compression on: each frame stored once."""
+    """A full buffer of stacks, with cpprb's memory compression: frames stored once."""
     columns = {
         "obs": {"shape": (*sizes.FRAME, sizes.STACK), "dtype": np.uint8},
         "action": {"dtype": np.int32},

@@ -34,7 +34,7 @@ def make(workload: str, settings: peers.Settings) -> peers.Work:
 
 
 def _table(kind: str, settings: peers.Settings) -> replay.TableHandle:
-    """A full table of what the workload wants."""
+    """A full table of the transitions that the workload samples."""
     if kind.startswith("atari"):
         return workloads.fill(workloads.atari(settings.num_frames), settings.num_frames)
     uniform = kind == "uniform"

@@ -1,4 +1,4 @@
-"""dm-reverb: a server in this process, written to and read as its documents advise."""
+"""dm-reverb: a server in this process, used as its documentation advises."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from benchmarks import peers, sizes
 
-# Sampling is through its tf.data op, its fast path. It is told to hold twice the
-# batch in flight, as its documents advise, and to be ready with batches beforehand.
+# Batches are sampled through its tf.data op, which is its fast path, with twice the
+# batch in flight, as its documentation advises, and prefetched.
 _PREFETCH = 2
 
 
@@ -45,7 +45,7 @@ def make(workload: str, settings: peers.Settings) -> peers.Work | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Running:
-    """A server, which ends when nothing refers to it, and its client."""
+    """A server, which stops when nothing refers to it, and its client."""
 
     server: Any
     client: Any
@@ -66,7 +66,7 @@ def _serve(num_items: int, *, uniform: bool) -> _Running:
 
 
 class _Inserter:
-    """Appends steps, makes an item of each and the ones before it, and flushes."""
+    """Appends steps, makes an item of each with the steps before it, and flushes."""
 
     def __init__(self, running: _Running, is_atari: bool) -> None:
         self._running = running
@@ -103,7 +103,7 @@ class _Inserter:
 def _consumer(
     running: _Running, is_atari: bool, batch_size: int, num_batches: int
 ) -> Callable[[], tf.Tensor]:
-    """Takes batches inside a `tf.function` and gives back the keys of the last."""
+    """A call that takes batches in a `tf.function` and returns the last one's keys."""
     window = (
         (sizes.STACK + 1, *sizes.FRAME) if is_atari else (2, sizes.OBSERVATION_SIZE)
     )
@@ -135,7 +135,7 @@ def _consumer(
 
 
 def _call(take: Callable[[], tf.Tensor], running: _Running) -> tf.Tensor:
-    del running  # Whoever calls this refers to it.
+    del running  # The partial that holds it keeps the server alive.
     return take()
 
 

@@ -28,7 +28,7 @@ def make(workload: str, settings: peers.Settings) -> peers.Work | None:
 
 
 def _small(num_items: int, num_envs: int) -> Any:
-    """A full buffer."""
+    """A full buffer of small transitions."""
     buffer = buffers.ReplayBuffer(
         num_items,
         spaces.Box(-np.inf, np.inf, (sizes.OBSERVATION_SIZE,), np.float32),
@@ -60,7 +60,7 @@ def _insert(buffer: Any, num_envs: int) -> peers.Work:
 
 
 def _atari(num_frames: int) -> Any:
-    """Its memory-saving variant, which stores each stack once."""
+    """A full buffer of stacks, in its memory-saving variant: each stack stored once."""
     buffer = buffers.ReplayBuffer(
         num_frames,
         spaces.Box(0, 255, (sizes.STACK, *sizes.FRAME), np.uint8),

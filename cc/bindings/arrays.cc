@@ -24,9 +24,9 @@ py::detail::PyArray_Proxy* Proxy(PyObject* array) {
   return py::detail::array_proxy(array);
 }
 
-// `object` as an array, of `dtype` if that is not null; a Python error otherwise.
+// Converts `object` to an array, of `dtype` unless that is null; throws NumPy's error.
 py::object FromAny(py::handle object, PyObject* dtype, int flags) {
-  Py_XINCREF(dtype);
+  Py_XINCREF(dtype);  // PyArray_FromAny takes over a reference.
   PyObject* array =
       Api::get().PyArray_FromAny_(object.ptr(), dtype, 0, 0, flags, nullptr);
   if (array == nullptr) throw py::error_already_set();
@@ -69,13 +69,13 @@ py::object Wrap(const ArraySpec& spec, BatchShape batch, void* data, py::handle 
   Py_intptr_t dims[kMaxAxes];
   const int num_axes = spec.PutShape(batch, dims);
   const Api& api = Api::get();
-  Py_INCREF(spec.dtype());
+  Py_INCREF(spec.dtype());  // NewFromDescr takes over a reference.
   PyObject* array =
       api.PyArray_NewFromDescr_(api.PyArray_Type_, spec.dtype(), num_axes, dims,
                                 nullptr, data, kOutputFlags, nullptr);
   if (array == nullptr) throw py::error_already_set();
   auto result = py::reinterpret_steal<py::object>(array);
-  owner.inc_ref();
+  owner.inc_ref();  // SetBaseObject takes it over, also if it fails.
   if (api.PyArray_SetBaseObject_(array, owner.ptr()) != 0)
     throw py::error_already_set();
   return result;
@@ -158,8 +158,8 @@ const void* RowPointers::Take(const ArraySpec& spec, py::handle given, int64_t r
   return Proxy(array)->data;
 }
 
-// Python's own scalars: a float for a float column, an int for an int or float one,
-// a bool for any.
+// Python's own scalars: a float for a float column, an int for an integer or float
+// column, a bool for any column. Other conversions could silently lose digits.
 const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
   PyObject* const value = given.ptr();
   const DType dtype = spec.column().dtype;
@@ -178,7 +178,7 @@ const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
   return Keep(static_cast<float>(number));
 }
 
-// By the number protocol, which costs a tenth of making an array of the scalar.
+// Uses the number protocol, which takes a tenth of the time of making an array.
 const void* RowPointers::TakeNumPyScalar(const ArraySpec& spec, py::handle given) {
   switch (spec.column().dtype) {
     case DType::kBool:
@@ -200,6 +200,7 @@ const void* RowPointers::TakeNumPyScalar(const ArraySpec& spec, py::handle given
 template <class T>
 const void* RowPointers::Keep(T value) {
   static_assert(sizeof(T) <= sizeof(uint64_t));
+  // Room for every column at once: a reallocation would invalidate earlier pointers.
   scalars_.reserve(pointers_.capacity());
   std::memcpy(&scalars_.emplace_back(), &value, sizeof(T));
   return &scalars_.back();
@@ -246,6 +247,7 @@ py::array_t<int64_t> IntegerArray(py::handle given, const char* name) {
   const auto* proxy = Proxy(array.ptr());
   const char kind = Kind(array.ptr());
   const bool integers = kind == 'i' || kind == 'u';
+  // NumPy makes an empty list float64, which is no reason to refuse it.
   const bool empty_list = proxy->nd == 1 && proxy->dimensions[0] == 0;
   if (proxy->nd != 1 || !(integers || empty_list)) {
     throw py::value_error(std::string(name) + " must be 1-D integers, got " +

@@ -1,4 +1,5 @@
-// NumPy arrays in and out: checked pointers to theirs, capsules around ours.
+// NumPy arrays in and out: checked pointers into the caller's arrays, and new arrays
+// whose capsules own our buffers.
 #ifndef TFAGENTS_CORE_CC_BINDINGS_ARRAYS_H_
 #define TFAGENTS_CORE_CC_BINDINGS_ARRAYS_H_
 
@@ -25,10 +26,10 @@ struct BatchShape {
   int64_t num_rows() const { return size * std::max<int64_t>(num_batches, 1); }
 };
 
-// A column as NumPy describes it. Use under the GIL.
+// A column's dtype and shape as NumPy objects. REQUIRES: the GIL for every call.
 class ArraySpec {
  public:
-  // `batch_axis`: where the axis of rows goes, if there is one.
+  // `batch_axis`: position of the axis of rows, if there is one.
   explicit ArraySpec(const Column& column, int batch_axis = 0);
 
   const Column& column() const { return column_; }
@@ -44,7 +45,7 @@ class ArraySpec {
   int PutShape(BatchShape batch, Py_ssize_t* shape) const;
   // Whether `array` has this dtype and shape.
   bool Matches(PyObject* array, BatchShape batch) const;
-  // ValueError that says what was expected, and what came.
+  // Throws a ValueError that names the dtype and shape expected and given.
   [[noreturn]] void Refuse(pybind11::handle given, BatchShape batch,
                            const std::string& what) const;
 
@@ -55,13 +56,14 @@ class ArraySpec {
   pybind11::object scalar_type_;
 };
 
-// Pointers to the caller's rows, one contiguous array per column: its own memory
-// where dtype, shape and layout fit, a contiguous copy where only the layout does
-// not, converted scalars for scalar columns. Lives for one call.
+// Pointers to the caller's rows, one contiguous array per column: the caller's own
+// memory if dtype, shape and layout match, a contiguous copy if only the layout does
+// not, and a converted value for a Python scalar. Lives for one call, in which the
+// caller's arrays must not be freed.
 class RowPointers {
  public:
-  // `arrays`: a list or tuple with one entry per column. `rows`: extent of the
-  // leading axis, or -1 for a single row without one. ValueError when they do not fit.
+  // `arrays`: a list or tuple with one entry per column. `rows`: size of the leading
+  // axis, or -1 for a single row without one. Throws a ValueError if they do not match.
   RowPointers(const std::vector<ArraySpec>& specs, pybind11::handle arrays,
               int64_t rows);
 
@@ -76,23 +78,24 @@ class RowPointers {
 
   std::vector<const void*> pointers_;
   std::vector<pybind11::object> owned_;
-  std::vector<uint64_t> scalars_;  // room for one value each; never moves
+  std::vector<uint64_t> scalars_;  // reserved at first use, so that pointers stay valid
 };
 
-// A new array of rows in a pooled buffer that goes back with the array's last holder.
+// A new array of rows in a pooled buffer, which returns to the pool when the last
+// reference to the array is gone.
 pybind11::object NewArray(BufferPool* pool, const ArraySpec& spec, BatchShape batch,
                           void** data);
 
-// Several arrays in one such buffer, which goes back once all are gone: less work than
-// a buffer for each.
+// Several arrays in one such buffer, which returns to the pool once all of them are
+// gone. For small arrays this is faster than a buffer for each.
 class SharedBuffer {
  public:
   SharedBuffer(BufferPool* pool, int64_t bytes);
 
-  // What an array of `rows` rows takes of the buffer.
+  // Bytes that an array of `rows` rows takes in the buffer, rounded up for alignment.
   static int64_t Bytes(const ArraySpec& spec, int64_t rows);
 
-  // A new array behind those before it. REQUIRES: room for it.
+  // A new array after the previous ones. REQUIRES: enough space is left.
   pybind11::object NewArray(const ArraySpec& spec, BatchShape batch, void** data);
 
  private:
@@ -100,18 +103,18 @@ class SharedBuffer {
   pybind11::object owner_;
 };
 
-// Memory of a caller's array to write into. ValueError unless it is writable,
-// C-contiguous and fits.
+// The memory of a caller's array, to write into. Throws a ValueError unless the array
+// matches `spec` and is writable, aligned and C-contiguous.
 void* OutputPointer(const ArraySpec& spec, pybind11::handle array, BatchShape batch);
 
-// A 1-D int64 array; ValueError when `given` is not one of integers.
+// `given` as a 1-D int64 array. Throws a ValueError unless it is 1-D and of integers.
 pybind11::array_t<int64_t> IntegerArray(pybind11::handle given, const char* name);
 
-// A 1-D float64 array of length n.
+// `given` as a 1-D float64 array. Throws a ValueError unless its length is n.
 pybind11::array_t<double> FloatArray(pybind11::handle given, int64_t n,
                                      const char* name);
 
-// n booleans: True or False for all, or a bool array [n].
+// n booleans, given as one bool for all of them or as a bool array [n].
 class Flags {
  public:
   Flags(pybind11::handle given, int64_t n, const char* name);

@@ -21,7 +21,8 @@ std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
     const py::gil_scoped_acquire acquire;
     try {
       when_copied();
-    } catch (py::error_already_set& error) {  // the rows pinned must be let go
+    } catch (py::error_already_set& error) {
+      // The save must continue, because it still has to unpin the rows.
       error.discard_as_unraisable("when_copied");
     }
   };

@@ -45,7 +45,7 @@ PyObject* DefineError(py::module_& module, const std::string& name, const char* 
 void ThrowIfError(const Status& status) {
   if (status.ok()) return;
   if (status.code() == StatusCode::kIoError) {
-    // Python turns the error number into the kind of OSError.
+    // From the error number Python chooses the subclass of OSError.
     const py::tuple args = py::make_tuple(status.error_number(), status.message());
     PyErr_SetObject(PyExc_OSError, args.ptr());
     throw py::error_already_set();
@@ -69,11 +69,12 @@ void DefineErrors(py::module_& module) {
 
 Deadline ToDeadline(std::optional<double> timeout) {
   if (!timeout.has_value()) return Deadline::max();
-  if (!(*timeout >= 0.0)) {
+  if (!(*timeout >= 0.0)) {  // Written so that NaN fails too.
     throw py::value_error("timeout is " + std::to_string(*timeout) +
                           " seconds; it must be >= 0, or None to wait for ever");
   }
-  constexpr double kLongest = 1e8;  // three years: the clock's range ends later
+  // Three years; far longer ones would overflow the clock's 64-bit nanoseconds.
+  constexpr double kLongest = 1e8;
   if (*timeout > kLongest) return Deadline::max();
   return std::chrono::steady_clock::now() +
          std::chrono::duration_cast<std::chrono::steady_clock::duration>(

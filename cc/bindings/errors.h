@@ -1,4 +1,4 @@
-// Statuses as Python exceptions, and waiting that Ctrl-C can end.
+// Statuses as Python exceptions, and waits that Ctrl-C can interrupt.
 #ifndef TFAGENTS_CORE_CC_BINDINGS_ERRORS_H_
 #define TFAGENTS_CORE_CC_BINDINGS_ERRORS_H_
 
@@ -15,7 +15,7 @@
 
 namespace tfa {
 
-// Raises the Python exception of a status that is not ok: kInvalidArgument
+// Throws the Python exception of a status that is not ok: kInvalidArgument
 // ValueError, kNotFound KeyError, kOutOfRange IndexError, kResourceExhausted
 // MemoryError, kDeadlineExceeded TimeoutError, kCancelled ClosedError,
 // kFailedPrecondition RuntimeError, kDataLoss DamagedCheckpointError, kIoError OSError.
@@ -30,10 +30,11 @@ T ValueOrThrow(StatusOr<T> result) {
 // Adds `ClosedError` and `DamagedCheckpointError` to the module.
 void DefineErrors(pybind11::module_& module);
 
-// Seconds from now as a deadline; none waits for ever. ValueError when negative.
+// The deadline `timeout` seconds from now; no timeout means no deadline. Throws a
+// ValueError if it is negative or NaN.
 Deadline ToDeadline(std::optional<double> timeout);
 
-// Has Python say what a call that goes on waiting waits for; see replay/waiting.py.
+// Reports what a waiting call waits for, through Python; see replay/waiting.py.
 class WaitReport {
  public:
   // REQUIRES: the GIL.
@@ -43,11 +44,13 @@ class WaitReport {
   pybind11::object wait_;
 };
 
-// Calls `attempt(deadline)`, which returns a Status and takes no GIL, until it is
-// done or `deadline` has passed; looks for signals every 100 ms. `try_first`: tries
-// once without waiting and without giving up the GIL, which is cheaper for small work.
+// Calls `attempt(deadline)`, which returns a Status and must not need the GIL, until it
+// succeeds, fails or `deadline` has passed; checks for signals every 100 ms.
+// `try_first`: first tries once without waiting and without releasing the GIL, which is
+// faster for little work.
 template <class Attempt>
 Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
+  // Short enough for Ctrl-C to feel immediate, long enough to cost nothing.
   constexpr auto kSlice = std::chrono::milliseconds(100);
   CheckExit();
   if (try_first) {

@@ -11,16 +11,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Never destroyed: threads may look at them until the process is gone.
+// Never destroyed, because threads may read them until the process has ended.
 std::atomic<int> num_without_gil{0};
 std::atomic<bool> exiting{false};
 std::atomic<std::thread::id> exiting_thread{};
 
 constexpr auto kLongestWait = std::chrono::seconds(2);
-// For a call that has ended to leave Python, and for one that begins to be refused.
+// Time for a call that has ended to return to Python, and for new ones to be refused.
 constexpr auto kGrace = std::chrono::milliseconds(10);
 
 void EndCalls() {
+  // In this order: whoever sees `exiting` must know which thread it is.
   exiting_thread = std::this_thread::get_id();
   exiting = true;
   const py::gil_scoped_release release;
@@ -37,7 +38,7 @@ WithoutGil::WithoutGil() : state_(PyEval_SaveThread()) { ++num_without_gil; }
 
 WithoutGil::~WithoutGil() {
   PyEval_RestoreThread(state_);
-  --num_without_gil;
+  --num_without_gil;  // Only now: taking the GIL is what must not happen too late.
 }
 
 void CheckExit() {

@@ -1,4 +1,4 @@
-// What becomes of calls on other threads when Python exits.
+// Ends the calls of other threads before Python exits.
 #ifndef TFAGENTS_CORE_CC_BINDINGS_EXIT_H_
 #define TFAGENTS_CORE_CC_BINDINGS_EXIT_H_
 
@@ -6,12 +6,12 @@
 
 namespace tfa {
 
-// Gives up the GIL while it lives.
+// Releases the GIL for the lifetime of the object.
 //
-// A thread that wants the GIL back when the interpreter has begun to end is ended by
-// Python, which unwinds its stack; on one of C++ that ends the process with an error.
-// Daemon threads and TensorFlow's may be in such a call at any time. So these are
-// counted, and those there are come to an end before: see `EndCallsAtExit`.
+// Once the interpreter is finalizing, Python terminates every thread that asks for the
+// GIL by unwinding its stack; if that stack has C++ frames, the process aborts. Daemon
+// threads and TensorFlow's threads may be in such a call at any time. So these calls
+// are counted, and finish before the interpreter is finalized: see `EndCallsAtExit`.
 class WithoutGil {
  public:
   WithoutGil();
@@ -23,13 +23,14 @@ class WithoutGil {
   PyThreadState* const state_;
 };
 
-// Raises SystemExit, which ends a thread without a word, when Python exits and this is
-// another thread than the one that does. For the begin of each call that threads repeat,
-// and for each time that one that waits has the GIL. A save is let finish.
+// Throws SystemExit, which ends a thread silently, if Python is exiting and this is not
+// the thread that exits. To be called at the start of every call that threads make
+// repeatedly, and whenever a waiting call holds the GIL again. Saves do not call it, so
+// that they can finish.
 void CheckExit();
 
-// From the module's atexit function on, calls of other threads end. The thread that
-// exits waits for those in progress, two seconds at most.
+// Registers an atexit function that makes the calls of other threads end. The exiting
+// thread waits for those in progress, for two seconds at most.
 void EndCallsAtExit();
 
 }  // namespace tfa

@@ -14,9 +14,10 @@ namespace py = pybind11;
 namespace tfa {
 namespace {
 
-// Whoever gives up the GIL may have to wait 5 ms for a thread that runs Python without
-// a break. So it is kept where the work takes some ten microseconds: up to so many
-// bytes copied, or so many keys.
+// A thread that releases the GIL may wait 5 ms, Python's switch interval, to get it
+// back from a thread that runs Python code without a pause. So the GIL is kept where
+// the work takes about ten microseconds: up to this many bytes copied, or this many
+// keys.
 constexpr int64_t kSmallAppend = 32 * 1024;
 constexpr int64_t kSmallSample = 128 * 1024;
 constexpr int64_t kSmallKeys = 2048;
@@ -65,7 +66,7 @@ class Priorities {
   std::vector<const double*> pointers_;
 };
 
-// What does not fit into 32 bits does not name a stream either way.
+// An id beyond 32 bits names no stream; clamped, it still names none.
 int32_t ToStream(int64_t id) {
   return static_cast<int32_t>(std::clamp<int64_t>(id, -1, INT32_MAX));
 }
@@ -82,7 +83,7 @@ void CheckBatch(int64_t batch_size, int64_t num_batches) {
   }
 }
 
-// Calls `f`, which may wait for the replay's mutex, without the GIL if that is long.
+// Calls `f`, which may wait for the replay's mutex; releases the GIL if `is_long`.
 template <class F>
 auto WithoutGilIf(bool is_long, F f) {
   CheckExit();
@@ -175,6 +176,8 @@ py::tuple ReplayBinding::NewSample(size_t table, BatchShape batch,
                                    std::vector<void*>* info, std::vector<void*>* data) {
   const std::vector<ArraySpec>& specs = outputs_[table];
   const int64_t num_items = batch.num_rows();
+  // Small arrays share a buffer with the info, which is faster; large ones have their
+  // own, so that one that is kept does not keep the others' memory.
   const bool share = num_items * sample_bytes_[table] <= kSmallSample;
   int64_t bytes = 0;
   for (const ArraySpec& spec : info_) bytes += SharedBuffer::Bytes(spec, num_items);
@@ -223,6 +226,8 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
   CheckBatch(batch_size, num_batches);
   const BatchShape batch = {batch_size, num_batches};
   const int64_t num_items = batch.num_rows();
+  // Small arrays share a buffer with the info, which is faster; large ones have their
+  // own, so that one that is kept does not keep the others' memory.
   const Deadline deadline = ToDeadline(timeout);
   std::vector<void*> info;
   std::vector<void*> data;

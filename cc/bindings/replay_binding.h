@@ -1,4 +1,4 @@
-// The replay as Python sees it.
+// The Python class `Replay`.
 #ifndef TFAGENTS_CORE_CC_BINDINGS_REPLAY_BINDING_H_
 #define TFAGENTS_CORE_CC_BINDINGS_REPLAY_BINDING_H_
 
@@ -14,16 +14,16 @@
 
 namespace tfa {
 
-// Checks Python's arguments, calls the replay, and wraps what comes back.
+// Checks the arguments from Python, calls the replay and wraps its results.
 //
-// Waits run without the GIL, as do appends and gathers of much data. Thread-safe as
-// the replay is.
+// Releases the GIL while it waits, and for appends and samples of much data.
+// Thread-safe like the replay. Owns the replay.
 class ReplayBinding {
  public:
   explicit ReplayBinding(ReplayOptions options);
 
   Replay& replay() { return *replay_; }
-  // IndexError unless there is such a table.
+  // Throws an IndexError unless there is such a table.
   int64_t CheckTable(int64_t table) const;
 
   // `priorities`: None, or a list with an array or None for each table.
@@ -35,8 +35,9 @@ class ReplayBinding {
                  std::optional<double> timeout);
   int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
                      std::optional<double> priority, std::optional<double> timeout);
-  // (info arrays, data arrays); `out` is None or such a pair to write into. With
-  // `num_batches` > 0 they have an axis of batches first.
+  // Returns (info arrays, data arrays); `out` is None or such a pair to write into.
+  // `by_table`: whether weights are normalised by the table's largest, not the batch's.
+  // With `num_batches` > 0 the arrays have an axis of batches first.
   pybind11::tuple Sample(int64_t table, int64_t batch_size, double beta, bool by_table,
                          std::optional<double> timeout, pybind11::handle out,
                          int64_t num_batches);
@@ -44,7 +45,7 @@ class ReplayBinding {
                            pybind11::handle priorities);
   int64_t Delete(int64_t table, pybind11::handle keys);
   void WaitUntilCompressed(std::optional<double> timeout);
-  // (dtype name, shape without batch axis, batch axis) of each output array.
+  // Returns (dtype name, shape without batch axis, batch axis) of each output array.
   pybind11::list Outputs(int64_t table) const;
   int64_t pool_bytes_allocated() const { return pool_->bytes_allocated(); }
 
@@ -57,7 +58,7 @@ class ReplayBinding {
                   std::vector<void*>* info, std::vector<void*>* data) const;
 
   std::unique_ptr<Replay> replay_;
-  std::shared_ptr<BufferPool> pool_;  // shared with the arrays that are out
+  std::shared_ptr<BufferPool> pool_;  // shared with the arrays handed to Python
   std::vector<ArraySpec> columns_;
   std::vector<ArraySpec> info_;
   std::vector<std::vector<ArraySpec>> outputs_;  // by table
@@ -65,16 +66,16 @@ class ReplayBinding {
   int64_t row_bytes_ = 0;
 };
 
-// `AppendOne` of a `Replay`, which it keeps alive, as a function of Python's own:
-// pybind11's dispatch would take as long as the append.
+// `AppendOne` of a `Replay`, which it keeps alive, as a plain CPython function:
+// pybind11's dispatch of arguments would take as long as the append itself.
 pybind11::object MakeRowAppender(pybind11::object replay);
 
-// Adds the option classes, and `Replay`, to the module.
+// Add the option classes and `Replay` to the module.
 void BindOptions(pybind11::module_& module);
 void BindReplay(pybind11::module_& module);
 
-// Adds the files of checkpoints, and what saves and restores, to `Replay`.
-// REQUIRES: after BindReplay.
+// Adds `FileSum` and `verify_file` to the module, and `save` and `restore` to `Replay`.
+// REQUIRES: BindReplay was called before.
 void BindCheckpoints(pybind11::module_& module);
 
 }  // namespace tfa

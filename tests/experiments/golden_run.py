@@ -17,9 +17,9 @@ import dm_env
 import numpy as np
 from dm_env import specs
 
-from tfagents_core import core, environments, experiments
-from tfagents_core import specs as environment_specs
+from tfagents_core import adders, core, environments, experiments
 from tfagents_core.agents import dqn
+from tfagents_core.experiments import roles
 
 PATH = pathlib.Path(__file__).parent / "golden"
 ENVIRONMENT_ID = "python:golden_run_environment:make"
@@ -83,7 +83,7 @@ def describe(config: experiments.ExperimentConfig, path: pathlib.Path) -> Any:
     """
     experiment = experiments.InlineExperiment(config)
     lost = experiment.restore(path)
-    stats = experiment.buffer.tables[dqn.builder.TABLE].stats()
+    stats = experiment.buffer.tables[adders.TRANSITIONS].stats()
     return {
         "lost": lost,
         "counters": vars(experiment.counters),
@@ -104,12 +104,12 @@ def _transitions(
 ) -> dict[str, list[Any]]:
     """Every item of the replay at `path` in the order of keys, drawn without limits."""
     agent_config = dataclasses.replace(config.builder.config, samples_per_insert=1e9)
-    spec = environment_specs.make_environment_spec(
-        environments.make(ENVIRONMENT_ID, seed=0)
-    )
-    buffer = dqn.DQNBuilder(agent_config).make_replay(spec, num_streams=2, seed=0)
+    without_limits = dataclasses.replace(config, builder=dqn.DQNBuilder(agent_config))
+    environment = environments.make(ENVIRONMENT_ID, seed=0)
+    agent = roles.make_agent(without_limits, environment)
+    buffer = roles.make_replay(agent, num_streams=2, rows_per_append=2)
     buffer.restore(path)
-    info, data = buffer.tables[dqn.builder.TABLE].sample(1_000)
+    info, data = buffer.tables[adders.TRANSITIONS].sample(1_000)
     _, once = np.unique(info.key, return_index=True)
     names = ("o_tm1", "a_tm1", "r_t", "discount_t", "o_t")
     return {name: values[once].tolist() for name, values in zip(names, data[:5])}

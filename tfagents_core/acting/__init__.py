@@ -1,7 +1,12 @@
 """From policies to actors."""
 
 from tfagents_core.acting.actors import PolicyActor
-from tfagents_core.acting.exploration import epsilon_greedy, gaussian_noise, greedy
+from tfagents_core.acting.exploration import (
+    epsilon_greedy,
+    gaussian_noise,
+    greedy,
+    uniform_at_first,
+)
 from tfagents_core.acting.policies import FeedForwardPolicy
 from tfagents_core.acting.stochastic import ActionDistribution, StochasticPolicy
 from tfagents_core.acting.variables import VariableClient
@@ -15,4 +20,5 @@ __all__ = [
     "epsilon_greedy",
     "gaussian_noise",
     "greedy",
+    "uniform_at_first",
 ]

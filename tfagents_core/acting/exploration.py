@@ -22,6 +22,26 @@ def gaussian_noise(action: tf.Tensor, sigma: float, *, seed: tf.Tensor) -> tf.Te
     return tf.clip_by_value(action + sigma * noise, -1, 1)
 
 
+def uniform_at_first(
+    action: tf.Tensor, *, num_steps: tf.Tensor, num_random_steps: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """Uniform actions for the first steps of a run, the policy's own from then on.
+
+    Args:
+        action: `[K, A]` float32 in [-1, 1], the policy's.
+        num_steps: `[]` int64, environment steps taken so far.
+        num_random_steps: environment steps with uniform actions.
+        seed: `[2]` int32.
+
+    Returns:
+        `[K, A]` float32 in [-1, 1].
+    """
+    if num_random_steps == 0:
+        return action
+    uniform = tf.random.stateless_uniform(tf.shape(action), seed, minval=-1, maxval=1)
+    return tf.where(num_steps < num_random_steps, uniform, action)
+
+
 def greedy(q: tf.Tensor, *, dtype: tf.DType = tf.int32) -> tf.Tensor:
     """The best action.
 

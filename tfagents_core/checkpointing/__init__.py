@@ -1,4 +1,4 @@
-"""Runs on disk."""
+"""Checkpoints and snapshots of runs on disk."""
 
 from tfagents_core.checkpointing.background import BackgroundWriter
 from tfagents_core.checkpointing.directory import (

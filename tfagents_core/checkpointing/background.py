@@ -1,4 +1,4 @@
-"""Checkpoints written while the work goes on."""
+"""Writes checkpoints on a background thread while training continues."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 
 class BackgroundWriter(Generic[T]):
-    """Runs one write at a time in a thread of its own.
+    """Runs one write at a time on a thread of its own.
 
-    What is written is of one moment: `start` returns once that moment has been kept.
-    A context manager, which waits for the write under way at its end. To be used by
-    one thread.
+    A write stores the state at one moment: `start` returns once that state has been
+    copied. The writer is a context manager, which on exit waits for the write in
+    progress. Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -24,14 +24,14 @@ class BackgroundWriter(Generic[T]):
         self._future: futures.Future[T] | None = None
 
     def start(self, write: Callable[[Callable[[], None]], T]) -> None:
-        """Begins a write and returns when what it writes may change again.
+        """Starts a write and returns when the state that it stores may change again.
 
         Args:
-            write: called in the thread; calls its argument once it has copied, or
-                holds on to, all that it has not written yet.
+            write: called on the background thread; it calls its argument as soon as it
+                has copied or pinned everything that it has not yet written.
 
         Raises:
-            RuntimeError: the one before has not been taken by `finish`.
+            RuntimeError: `finish` has not been called for the previous write.
         """
         if self._future is not None:
             raise RuntimeError("The write before this one has not been finished.")
@@ -41,24 +41,24 @@ class BackgroundWriter(Generic[T]):
             try:
                 return write(copied.set)
             finally:
-                copied.set()
+                copied.set()  # A write that failed early must not block `start`.
 
         self._future = self._executor.submit(run)
         copied.wait()
 
     @property
     def is_done(self) -> bool:
-        """Whether a write has ended that `finish` has not taken yet."""
+        """Whether a write has ended for which `finish` has not been called."""
         return self._future is not None and self._future.done()
 
     def finish(self) -> T | None:
-        """Waits for the write under way.
+        """Waits for the write in progress.
 
         Returns:
-            What it returned; None if there was none.
+            The write's return value; None if there was no write.
 
         Raises:
-            Exception: what it raised.
+            Exception: the write's own exception.
         """
         future, self._future = self._future, None
         return None if future is None else future.result()

@@ -1,13 +1,13 @@
-"""Checkpoints as directories that are there whole or not at all.
+"""Checkpoints as directories that are written atomically.
 
-A checkpoint is a directory with any files and a `manifest.json` that lists each with
-its size and CRC-32. It is written under another name, flushed to the disk and then
-renamed, so a crash at any moment leaves the ones before it intact; one that was
-damaged later is told by its manifest, and the one before it is used.
+A checkpoint is a directory with any files and a `manifest.json` that lists the size and
+CRC-32 of each. It is written under a temporary name, flushed to disk and then renamed,
+so a crash at any moment leaves the earlier checkpoints intact. A checkpoint that was
+damaged later does not match its manifest; the one before it is then used.
 
-The manifest's `format` is the version of everything inside: it goes up with any change
-that an earlier release could not read. Version 1 is a run's `state.npz`, `run.json` and
-`replay/`; one of it is among the tests, to keep loading.
+The manifest's `format` is the version of all files inside; it increases with every
+change that an earlier release could not read. Version 1 is a run's `state.npz`,
+`run.json` and `replay/`; the tests load a stored checkpoint of it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _CHUNK_BYTES = 1 << 20
 
 
 class UnknownFormatError(RuntimeError):
-    """A checkpoint is of a format that this release does not know."""
+    """A checkpoint has a format that this release does not know."""
 
 
 def write(path: pathlib.Path, fill: Callable[[pathlib.Path], None]) -> int:
-    """Writes one checkpoint.
+    """Writes one checkpoint atomically.
 
     Args:
-        path: the directory to be; must not exist.
+        path: the checkpoint's directory; must not exist.
         fill: writes the checkpoint's files into the empty directory it is given.
 
     Returns:
-        The bytes of its files.
+        The total size of its files in bytes.
 
     Raises:
-        OSError: the disk is full or cannot be written; nothing is left behind.
+        OSError: the disk is full or not writable; no partial checkpoint is left behind.
     """
     unfinished = path.with_name(path.name + _UNFINISHED)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -54,21 +54,23 @@ def write(path: pathlib.Path, fill: Callable[[pathlib.Path], None]) -> int:
         }
         manifest = {"format": _FORMAT, "files": files}
         (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+        # All content must be on disk before the rename, or a power cut could leave the
+        # final name with empty files; flushing the parent makes the rename itself last.
         for entry in [*unfinished.rglob("*"), unfinished]:
             _flush(entry)
         os.rename(unfinished, path)
         _flush(path.parent)
         return sum(file["size"] for file in files.values())
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave nothing behind.
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
 
 def is_intact(path: pathlib.Path) -> bool:
-    """Whether every file of a checkpoint is there as it was written.
+    """Whether every file of a checkpoint matches its manifest.
 
     Raises:
-        UnknownFormatError: this release cannot tell, because another wrote it.
+        UnknownFormatError: it has a format that this release cannot check.
     """
     try:
         manifest = json.loads((path / _MANIFEST).read_bytes())
@@ -81,6 +83,7 @@ def is_intact(path: pathlib.Path) -> bool:
             _describe(path / name) == described
             for name, described in manifest["files"].items()
         )
+    # A damaged manifest may parse to anything.
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -89,7 +92,7 @@ def latest_intact(parent: pathlib.Path) -> pathlib.Path | None:
     """The newest intact checkpoint in `parent` by name, or None.
 
     Raises:
-        UnknownFormatError: the newest that is intact is of another release.
+        UnknownFormatError: the newest that is not damaged has an unknown format.
     """
     for path in reversed(list_all(parent)):
         if is_intact(path):
@@ -98,7 +101,7 @@ def latest_intact(parent: pathlib.Path) -> pathlib.Path | None:
 
 
 def keep_newest(parent: pathlib.Path, num_kept: int) -> None:
-    """Removes all but the `num_kept` newest checkpoints and what never got finished."""
+    """Removes all but the `num_kept` newest checkpoints, and unfinished ones."""
     for path in list_all(parent)[:-num_kept]:
         shutil.rmtree(path)
     for path in parent.glob(f"*{_UNFINISHED}"):
@@ -106,7 +109,7 @@ def keep_newest(parent: pathlib.Path, num_kept: int) -> None:
 
 
 def list_all(parent: pathlib.Path) -> list[pathlib.Path]:
-    """Every checkpoint in `parent` by name, intact or not; `parent` need not exist."""
+    """All checkpoints in `parent`, intact or not, by name; it need not exist."""
     if not parent.is_dir():
         return []
     return sorted(
@@ -126,6 +129,7 @@ def _describe(path: pathlib.Path) -> dict[str, int]:
 
 
 def _flush(path: pathlib.Path) -> None:
+    """Flushes a file or directory to disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -205,7 +205,8 @@ class _Module(tf.Module):
             self.policy = tf.function(call.with_state, input_signature=signature)
         self.serve = _without_nests(self.policy, signature)
         # TensorFlow saves what hangs on the module, and refuses functions of the rest.
-        self.variables_used = self.serve.variables
+        # `initial_state` may read variables that a call does not.
+        self.variables_used = [*self.serve.variables, *policy.variables]
 
 
 class _Call:

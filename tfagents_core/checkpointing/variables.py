@@ -1,4 +1,4 @@
-"""A learner's variables on disk, and their fingerprint."""
+"""Restores a learner's variables from disk, and computes their digest."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import tensorflow as tf
 def restore_group(
     path: pathlib.Path, group: str, variables: Sequence[tf.Variable]
 ) -> None:
-    """Gives one group of variables the values in an `.npz` file.
+    """Restores one group of variables from an `.npz` file.
 
     Args:
-        path: the file, which has variables under `group/index/name`.
-        group: names the group.
-        variables: what to set, in the group's order.
+        path: the file, whose arrays are named `group/index/name`.
+        group: name of the group.
+        variables: the variables to assign, in the group's order.
 
     Raises:
-        ValueError: the file's group has another number of variables or other shapes.
+        ValueError: the group in the file has another number of variables or other
+            shapes; nothing has been assigned.
     """
     with np.load(path, allow_pickle=False) as values:
         prefix = f"{group}/"
         names = [name for name in values.files if name.startswith(prefix)]
+        # By number: as text, index 10 would come before 2.
         names.sort(key=lambda name: int(name.removeprefix(prefix).split("/")[0]))
         saved = [values[name] for name in names]
     shapes = [value.shape for value in saved], [tuple(v.shape) for v in variables]
@@ -39,9 +41,9 @@ def restore_group(
 
 
 def digest(state: Mapping[str, tf.Variable]) -> str:
-    """SHA-256 of all variables in the order of their names, in hexadecimal.
+    """SHA-256 of all variables in hexadecimal: equal only for bit-identical values.
 
-    Each contributes its name, dtype, shape and bytes.
+    Each variable contributes its name, dtype, shape and bytes, in the order of names.
     """
     sha256 = hashlib.sha256()
     for name in sorted(state):

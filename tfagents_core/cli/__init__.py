@@ -11,11 +11,11 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code.
 
-    0: done. 1: the run failed. 2: the user's mistake. 130: interrupted. Anything
-    unforeseen keeps its traceback.
+    Exit codes: 0, success; 1, the run failed; 2, the user's mistake; 128 + n, stopped
+    by signal n (130 for Ctrl-C). Unexpected exceptions are not caught.
 
     Args:
-        argv: the words after `tfagents`; those of this process by default.
+        argv: the arguments after `tfagents`; by default those of this process.
     """
     try:
         from tfagents_core.cli import app

@@ -1,4 +1,4 @@
-"""Lets `python -m tfagents_core.cli` stand for `tfagents`."""
+"""Makes `python -m tfagents_core.cli` equivalent to `tfagents`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The group of commands, and what becomes of their errors."""
+"""The command group, and how errors become one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tfagents_core.cli import doctor, errors, evaluate, listing, plot, train
 
 @dataclasses.dataclass
 class _Options:
-    """Options of the whole command, filled in once they are parsed."""
+    """Options of `tfagents` itself, set when they are parsed."""
 
     traceback: bool = False
 
 
 class _Group(click.Group):
-    """A group that has a guess at a misspelt command."""
+    """A group that suggests a command for a misspelt one."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
@@ -65,13 +65,13 @@ for _command in (
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """Runs one command; `main` in the package describes it."""
+    """Runs one command and returns its exit code; see `cli.main`."""
     options = _Options()
     try:
         code = tfagents.main(
             args=None if argv is None else list(argv),
             prog_name="tfagents",
-            standalone_mode=False,
+            standalone_mode=False,  # Or Click itself would print errors and exit.
             obj=options,
         )
     except click.Abort:
@@ -93,7 +93,7 @@ def _exit_code(error: click.ClickException | OSError) -> int:
 
 
 def _sentence(error: click.ClickException | OSError) -> str:
-    """What to tell the user, on one line."""
+    """The error message for the user, on one line."""
     if isinstance(error, click.ClickException):
         return " ".join(error.format_message().split())
     if error.strerror is None:

@@ -1,4 +1,4 @@
-"""`tfagents doctor`."""
+"""`tfagents doctor`: reports versions, extras and the machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PACKAGES = (
     "trfl",
     "dm-env",
 )
-# What each extra is for, known by the packages that make it up.
+# The packages of each extra.
 _EXTRAS = {
     "control": ("dm-control", "mujoco"),
     "atari": ("ale-py", "gymnasium"),
@@ -38,7 +38,7 @@ _GIB = 2**30
 
 @click.command()
 def doctor() -> None:
-    """Show what is installed and what this machine offers."""
+    """Show installed versions and this machine's resources."""
     _section("Versions")
     _line("python", platform.python_version())
     for name in _PACKAGES:
@@ -79,7 +79,7 @@ def _extra(extra: str, packages: Iterable[str]) -> str:
 
 
 def _compiled_replay() -> str:
-    """Whether the C++ replay is built for this machine."""
+    """Whether the compiled C++ replay can be imported."""
     try:
         importlib.import_module("tfagents_core.replay")
     except ImportError as error:
@@ -89,13 +89,14 @@ def _compiled_replay() -> str:
 
 def _num_cores() -> int:
     """Cores that this process may use."""
+    # A container or `taskset` may allow fewer than the machine has.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int:
-    """Memory of the machine, or of the container where that is less."""
+    """Memory of the machine, or the container's limit if that is less."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if _CGROUP_LIMIT.exists():
         limit = _CGROUP_LIMIT.read_text().strip()

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 import click
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it.
 
 
 class RunFailedError(click.ClickException):
-    """A run that began and could not go on: exit code 1."""
+    """A run that started and then failed: exit code 1."""
 
     exit_code = 1
 
 
 class StoppedError(click.ClickException):
-    """A run stopped by a signal: exit code 128 and the signal's number, as shells do."""
+    """A run stopped by a signal: exit code 128 + signal number, as in shells."""
 
     def __init__(self, message: str, signal: int) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class StoppedError(click.ClickException):
 
 @contextlib.contextmanager
 def user_mistakes(*kinds: type[Exception]) -> Iterator[None]:
-    """Reports errors of `kinds` as the user's mistakes, in their own words: exit 2."""
+    """Reports exceptions of `kinds` as the user's mistakes: exit code 2."""
     try:
         yield
     except kinds as error:

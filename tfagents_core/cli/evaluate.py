@@ -1,4 +1,4 @@
-"""`tfagents evaluate`."""
+"""`tfagents evaluate`: plays episodes with a trained policy."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _VIDEO = "evaluation.mp4"
 def evaluate(
     run: pathlib.Path, episodes: int, *, seed: int | None, video: str | None
 ) -> None:
-    """Play episodes with what RUN has learned.
+    """Play episodes with the policy that RUN has learned.
 
-    RUN is a run's directory, whose newest checkpoint is played, or one of its
+    RUN is a run's directory, whose newest checkpoint is evaluated, or one of its
     snapshots. The returns are also appended to evaluations.jsonl in RUN.
     """
     if not reports.holds_snapshot(run):

@@ -1,4 +1,4 @@
-"""`tfagents list`."""
+"""`tfagents list`: lists agents and environments."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ import click
 
 
 def parse_whole(text: str) -> int:
-    """The whole number that `text` writes.
+    """Parses a whole number, such as `100000`, `100_000` or `1e5`.
 
     Raises:
-        ValueError: `text` writes no whole number.
+        ValueError: `text` is not a whole number.
     """
     try:
         return int(text)
@@ -21,7 +21,7 @@ def parse_whole(text: str) -> int:
 
 
 class Whole(click.IntRange):
-    """A whole number of at least `minimum`, for a command's option."""
+    """A Click type: a whole number of at least `minimum`."""
 
     name = "n"
 
@@ -31,7 +31,7 @@ class Whole(click.IntRange):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """Reads the option's text and checks its range."""
+        """Parses the option's text and checks its range."""
         try:
             number = parse_whole(str(value))
         except ValueError:

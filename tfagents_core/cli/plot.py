@@ -1,4 +1,4 @@
-"""`tfagents plot`."""
+"""`tfagents plot`: draws learning curves over seeds, or a page for each run."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tfagents_core.cli import errors, reports
 def _read_scale(
     context: click.Context, parameter: click.Parameter, values: Sequence[str]
 ) -> dict[str, tuple[float, float]]:
-    """`control:*=0,1000` as what its returns of score 0 and 1 are."""
+    """Parses `control:*=0,1000`: the returns whose scores are 0 and 1."""
     del context, parameter
     scales = {}
     for value in values:
-        pattern, _, numbers = value.rpartition("=")  # Ids may have a `=` themselves.
+        pattern, _, numbers = value.rpartition("=")  # Ids may contain `=`.
         try:
             zero, one = (float(number) for number in numbers.split(","))
         except ValueError:
-            zero = one = math.nan
+            zero = one = math.nan  # Refused below.
         if not pattern or not math.isfinite(one - zero) or zero == one:
             raise click.BadParameter(
                 f"{value!r} is not of the form ENVIRONMENT=ZERO,ONE with two different "
@@ -62,14 +62,15 @@ def _read_scale(
     multiple=True,
     metavar="ENVIRONMENT=ZERO,ONE",
     callback=_read_scale,
-    help="Draw scores: returns of ENVIRONMENT ('*' stands for anything) so that ZERO "
-    "becomes 0 and ONE becomes 1, and each agent's over all environments, too. May be "
-    "given several times.",
+    help="Draw scores: the returns of ENVIRONMENT ('*' matches anything), scaled so "
+    "that ZERO becomes 0 and ONE becomes 1, and each agent's score over all "
+    "environments. May be given several times.",
 )
 @click.option(
     "--page",
     is_flag=True,
-    help="Draw each run's own page into it instead: returns, losses, speed, replay.",
+    help="Draw an overview page of each run into it instead: returns, losses, speed, "
+    "replay.",
 )
 def plot(
     runs: Sequence[pathlib.Path],
@@ -82,8 +83,9 @@ def plot(
 ) -> None:
     """Draw the learning curves of RUNS, directories of runs.
 
-    Runs of one agent in one environment are seeds of one curve: their mean with a 95%
-    bootstrap interval. A table of the same figures is written beside the picture.
+    Runs of one agent in one environment are the seeds of one curve: their mean with a
+    95% bootstrap confidence interval. The curves are also written to a CSV file beside
+    the picture.
     """
     for run in runs:
         reports.check_run(run)
@@ -110,7 +112,7 @@ def plot(
 
 
 def _draw_pages(runs: Sequence[pathlib.Path], output: pathlib.Path | None) -> None:
-    """Each run's page, in its directory unless `output` names another place."""
+    """Draws each run's page, into its directory unless `output` is given."""
     if output is not None and len(runs) > 1:
         raise click.UsageError(
             "--output names one picture, and --page draws one a run."

@@ -1,4 +1,4 @@
-"""What several commands say about a run."""
+"""Checks and messages about runs that several commands share."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import click
 
 
 def holds_run(directory: pathlib.Path) -> bool:
-    """Whether a run was begun in `directory`."""
+    """Whether `directory` holds a run, finished or not."""
     return (directory / "config.json").is_file()
 
 
 def holds_snapshot(directory: pathlib.Path) -> bool:
-    """Whether `directory` is a snapshot of a policy."""
+    """Whether `directory` is a policy's snapshot."""
     return (directory / "snapshot.json").is_file()
 
 
 def check_run(directory: pathlib.Path) -> None:
-    """Refuses a directory without a run in it: exit code 2."""
+    """Raises a usage error, exit code 2, unless `directory` holds a run."""
     if not holds_run(directory):
         raise click.UsageError(
             f"{directory} holds no run: name a directory that 'tfagents train' wrote, "
@@ -28,7 +28,7 @@ def check_run(directory: pathlib.Path) -> None:
 
 
 def summary(episode_returns: Sequence[float]) -> str:
-    """Such as `return 512.3 over 10 episodes (480.0 to 530.0).`"""
+    """A summary such as `return 512.3 over 10 episodes (480.0 to 530.0).`"""
     mean = sum(episode_returns) / len(episode_returns)
     plural = "s" if len(episode_returns) > 1 else ""
     return (

@@ -1,4 +1,4 @@
-"""Imports TensorFlow without the noise."""
+"""Imports TensorFlow without its log messages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 def import_quietly() -> None:
     """Imports TensorFlow with its C++ logs silenced, unless the user asked for them.
 
-    `TF_CPP_MIN_LOG_LEVEL` is set where the user has not set it, and at 0 all is shown.
-    What TensorFlow's libraries print while they are loaded heeds no level and goes
-    past Python to the process's own standard error, which is therefore kept aside
-    meanwhile; if the import fails, it is shown after all.
+    `TF_CPP_MIN_LOG_LEVEL` is set to 3 unless the user has set it; at 0 everything is
+    shown. What TensorFlow's libraries print while they are loaded ignores that level
+    and bypasses Python's `sys.stderr`, so file descriptor 2 is redirected to a
+    temporary file during the import; if the import fails, the file's contents are
+    printed.
 
     Raises:
         ImportError: TensorFlow is not installed, or cannot be loaded.

@@ -70,11 +70,10 @@ class TableSource(core.BatchSource):
         return self._batch_sizes[name] * self._num_batches
 
     def _draw(self, name: str) -> replay.Sample:
-        several: dict[str, Any] = (
-            {"num_batches": self._num_batches} if self._num_batches > 1 else {}
-        )
         return self._tables[name].sample(
-            self._batch_sizes[name], timeout=self._timeout_s, **several
+            self._batch_sizes[name],
+            num_batches=self._num_batches if self._num_batches > 1 else None,
+            timeout=self._timeout_s,
         )
 
 

@@ -1,4 +1,4 @@
-"""Environments as `dm_env` sees them, made from ids such as `atari:Pong`."""
+"""`dm_env` environments of several suites, made from ids such as `atari:Pong`."""
 
 from tfagents_core.environments.base import SeededEnvironment
 from tfagents_core.environments.errors import (

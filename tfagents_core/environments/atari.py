@@ -1,12 +1,12 @@
 """Atari 2600 games through the Arcade Learning Environment (ALE).
 
 Ids are `atari:GAME`, such as `atari:Pong` or `atari:MontezumaRevenge`. By default the
-protocol of Machado et al., 2018 (arXiv:1709.06009): sticky actions, whole games, the
-game's own rewards; observations as in Mnih et al., 2015 (Methods): the last 4 frames of
-84x84 gray pixels. The one difference is the order of maximum and gray: the maximum of
-two frames is taken over gray pixels, as Gymnasium does, not over colours.
+protocol of Machado et al., 2018 (arXiv:1709.06009): sticky actions, episodes that end
+at game over, unclipped rewards; observations as in Mnih et al., 2015 (Methods): the
+last 4 frames of 84x84 grayscale pixels. One difference: the maximum over two frames is
+taken after the conversion to grayscale, as Gymnasium does, not over colours.
 
-A step of the agent is `action_repeat` frames, a frame 1/60 s of play.
+An agent step is `action_repeat` frames; a frame is 1/60 s of play.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ class Options:
     """Options of `atari:` ids.
 
     Attributes:
-      sticky_actions: with probability 0.25 a frame repeats the action of the frame
-        before (Machado et al., 2018, section 5).
-      full_action_set: all 18 actions, not only those the game uses.
-      terminal_on_life_loss: a discount of 0 at the loss of a life, see
-        `wrappers.LifeLoss`; never in evaluation.
-      clip_rewards: rewards clipped to [-1, 1]; never in evaluation.
-      max_episode_frames: frames after which a game is cut off, with a discount of 1;
-        108 000 are 30 minutes of play.
-      noop_max: a game begins after 1 to `noop_max` frames of no action; 0 for none.
-        None means 30 without sticky actions and 0 with them.
-      action_repeat: frames for which one action is held.
-      num_stacked_frames: frames in one observation.
+        sticky_actions: each frame repeats the previous frame's action with probability
+            0.25 (Machado et al., 2018, section 5).
+        full_action_set: offer all 18 actions, not only those that the game uses.
+        terminal_on_life_loss: set the discount to 0 where a life is lost, see
+            `wrappers.LifeLoss`; ignored in evaluation.
+        clip_rewards: clip rewards to [-1, 1]; ignored in evaluation.
+        max_episode_frames: frames after which an episode is truncated, with a discount
+            of 1; 108 000 are 30 minutes of play.
+        noop_max: each episode begins with 1 to `noop_max` no-op frames, drawn
+            uniformly; 0 for none. None means 30 without sticky actions and 0 with them.
+        action_repeat: frames per agent step.
+        num_stacked_frames: frames in one observation.
     """
 
     sticky_actions: bool = True
@@ -67,32 +67,34 @@ class Options:
 
     @property
     def max_noops(self) -> int:
-        """`noop_max`, or its default."""
+        """`noop_max`, with its default filled in."""
         if self.noop_max is not None:
             return self.noop_max
+        # Sticky actions take the place of random no-op starts (Machado et al., 2018).
         return 0 if self.sticky_actions else _DEFAULT_NOOP_MAX
 
 
 class AtariEnvironment(base.SeededEnvironment):
-    """One game, seen as single frames of 84x84 gray pixels; not thread-safe.
+    """One game, observed as single 84x84 grayscale frames; not thread-safe.
 
-    Each observation is the maximum of the last two frames of an action (some sprites
-    are drawn every other frame only), shrunk by area.
+    An observation is the pixel-wise maximum of a step's last two frames, because some
+    sprites are drawn in every other frame only, downscaled by area averaging.
 
-    ALE takes a new seed only when it loads a game, which takes 60 ms, and its own reset
-    leaves some games' memory as it was. So a game is loaded once, each episode begins
-    from the state it had then, in 3 ms, and sticky actions are drawn here. Nothing else
-    in any single-player game of ALE 0.12 depends on its seed.
+    ALE applies a new seed only when it loads a ROM, which takes 60 ms, and its own
+    reset leaves the memory of some games as it was. So the ROM is loaded once, every
+    episode restores the state saved right after loading, which takes 3 ms, and sticky
+    actions are drawn here. Nothing else in a single-player game of ALE 0.12 depends on
+    ALE's seed.
     """
 
     def __init__(self, rom: str, *, seed: int, options: Options) -> None:
         """Loads a game.
 
         Args:
-          rom: the game's name in ALE, such as `montezuma_revenge`.
-          seed: see `base.SeededEnvironment`.
-          options: `terminal_on_life_loss`, `clip_rewards` and `num_stacked_frames`
-            are no concern of this class.
+            rom: the name of the game's ROM in ALE, such as `montezuma_revenge`.
+            seed: see `base.SeededEnvironment`.
+            options: `terminal_on_life_loss`, `clip_rewards` and `num_stacked_frames`
+                have no effect here: `load` applies them as wrappers.
         """
         super().__init__(seed)
         self._options = options
@@ -112,26 +114,26 @@ class AtariEnvironment(base.SeededEnvironment):
 
     @property
     def lives(self) -> int:
-        """How many lives are left; 0 in games without lives."""
+        """Lives left; 0 in games without lives."""
         return self._ale.lives()
 
     @property
     def action_repeat(self) -> int:
-        """How many frames one step is."""
+        """Frames per agent step."""
         return self._options.action_repeat
 
     @property
     def action_meanings(self) -> list[str]:
-        """What each action does, such as `UPFIRE`."""
+        """The name of each action, such as `UPFIRE`."""
         return [action.name for action in self._actions]
 
     @property
     def steps_per_second(self) -> float:
-        """60 frames a second, `action_repeat` a step."""
+        """Agent steps per second of play: 60 frames, `action_repeat` per step."""
         return _FRAMES_PER_SECOND / self._options.action_repeat
 
     def render(self) -> npt.NDArray[np.uint8]:
-        """The present screen in colour, uint8 [height, width, 3]."""
+        """The current screen in colour, uint8 [height, width, 3]."""
         return self._ale.getScreenRGB()
 
     def _begin_episode(self, seed: int) -> dm_env.TimeStep:
@@ -143,13 +145,14 @@ class AtariEnvironment(base.SeededEnvironment):
         return dm_env.restart(self._resize(self._screen))
 
     def _restart_game(self) -> None:
-        self._ale.reset_game()  # Clears the screen, of which the state knows nothing.
+        self._ale.reset_game()  # Clears the screen, which the saved state lacks.
         self._ale.restoreState(self._initial_state)
         self._screen[...] = self._previous_screen[...] = self._initial_screen
 
     def _wait(self, num_frames: int) -> None:
         for _ in range(num_frames):
             self._ale.act(ale_py.Action.NOOP)
+        # A game that ended during the no-ops begins again without them.
         if self._ale.game_over():
             self._restart_game()
         else:
@@ -169,6 +172,7 @@ class AtariEnvironment(base.SeededEnvironment):
         for frames_left in reversed(range(self._options.action_repeat)):
             reward += self._ale.act(self._stick(action))
             is_over = self._ale.game_over(with_truncation=False)
+            # Only the last two frames are observed, and reading a screen takes time.
             if is_over or frames_left < 2:
                 self._look()
             if is_over:
@@ -176,7 +180,8 @@ class AtariEnvironment(base.SeededEnvironment):
         return reward, is_over
 
     def _stick(self, action: ale_py.Action) -> ale_py.Action:
-        """The action of the next frame: `action`, or the frame's before."""
+        """The action of the next frame: `action`, or the previous frame's again."""
+        # Drawn for each frame, not for each agent step, as ALE does it.
         is_stuck = (
             self._options.sticky_actions and self._rng.random() < _STICKY_PROBABILITY
         )
@@ -185,6 +190,7 @@ class AtariEnvironment(base.SeededEnvironment):
         return self._held_action
 
     def _look(self) -> None:
+        """Reads the screen into the older of the two kept screens."""
         self._screen, self._previous_screen = self._previous_screen, self._screen
         self._ale.getScreenGrayscale(self._screen)
 
@@ -203,8 +209,8 @@ def _load_game(rom: str) -> ale_py.ALEInterface:
         raise errors.EnvironmentIdError(f"ALE has no game of the name {rom!r}.")
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # No banner.
     ale = ale_py.ALEInterface()
-    ale.setFloat("repeat_action_probability", 0.0)
-    ale.setInt("random_seed", 1)
+    ale.setFloat("repeat_action_probability", 0.0)  # `_stick` draws sticky actions.
+    ale.setInt("random_seed", 1)  # Any will do; see `AtariEnvironment`.
     ale.loadROM(path)
     ale.reset_game()
     return ale
@@ -213,12 +219,15 @@ def _load_game(rom: str) -> ale_py.ALEInterface:
 def load(
     task: str, *, seed: int, options: Options, evaluation: bool, render: bool
 ) -> dm_env.Environment:
-    """Makes a game, with what helps learning only where `evaluation` is False.
+    """Makes a game with stacked frames.
+
+    Discounts of 0 at the loss of a life and clipped rewards are for training only:
+    where `evaluation`, these options are ignored.
 
     Raises:
-      errors.EnvironmentIdError: if there is no such game.
+        errors.EnvironmentIdError: if there is no such game.
     """
-    del render  # It always can.
+    del render  # ALE can always render.
     games = _games()
     if task not in games:
         raise errors.EnvironmentIdError(
@@ -235,7 +244,7 @@ def load(
 
 
 def _games() -> dict[str, str]:
-    """Each game's name, such as `MontezumaRevenge`, and its ROM's."""
+    """ROM names by game name, such as `montezuma_revenge` of `MontezumaRevenge`."""
     return {
         rom.title().replace("_", ""): rom
         for rom in roms.get_all_rom_ids()
@@ -244,5 +253,5 @@ def _games() -> dict[str, str]:
 
 
 def list_tasks() -> list[str]:
-    """Every game that can be played alone."""
+    """Every single-player game."""
     return list(_games())

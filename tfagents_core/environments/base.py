@@ -1,4 +1,4 @@
-"""What every suite's adapter shares: counted episodes, each with its own seed."""
+"""The base class of the suites' adapters, which counts and seeds episodes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _DEFAULT_STEPS_PER_SECOND = 30.0
 
 
 class SeededEnvironment(dm_env.Environment, abc.ABC):
-    """A `dm_env.Environment` whose episodes are pure functions of their number.
+    """A `dm_env.Environment` whose episodes follow from seed, number and actions.
 
     An adapter implements `_begin_episode` and `_step`; this class counts episodes,
     seeds each one and begins the next when `step` is called after the last step of
-    one. To return into the middle of a run:
+    one. To resume in the middle of an episode:
 
         environment.next_episode_number = saved.episode_number - 1
         environment.reset()  # the episode that was being played
@@ -30,13 +30,13 @@ class SeededEnvironment(dm_env.Environment, abc.ABC):
     """
 
     def __init__(self, seed: int) -> None:
-        """Begins no episode yet.
+        """Sets the seed; the first `reset` begins episode 0.
 
         Args:
-          seed: the run's seed, >= 0; see `seeding.episode_seed`.
+            seed: the run's seed, >= 0; see `seeding.episode_seed`.
 
         Raises:
-          ValueError: if `seed` is negative.
+            ValueError: if `seed` is negative.
         """
         seeding.check_seed(seed)
         self._seed = seed
@@ -45,12 +45,12 @@ class SeededEnvironment(dm_env.Environment, abc.ABC):
 
     @property
     def episode_number(self) -> int:
-        """How many episodes have begun: 0 before the first reset."""
+        """Number of episodes begun; 0 before the first reset."""
         return self._next_episode_number
 
     @property
     def next_episode_number(self) -> int:
-        """The number, counted from 0, of the episode that the next reset begins."""
+        """Number, from 0, of the episode that the next reset begins; writable."""
         return self._next_episode_number
 
     @next_episode_number.setter
@@ -61,21 +61,21 @@ class SeededEnvironment(dm_env.Environment, abc.ABC):
 
     @property
     def reseeds_episodes(self) -> bool:
-        """Whether an episode can be played again by its number."""
+        """Whether a reset reseeds, so that episodes can be replayed by number."""
         return True
 
     @property
     def steps_per_second(self) -> float:
-        """Steps in a second of the environment's own time; 30 where it has none."""
+        """Steps per second of the environment's own time; 30 where it has none."""
         return _DEFAULT_STEPS_PER_SECOND
 
     def render(self) -> npt.NDArray[np.uint8]:
-        """A picture of the present state: uint8 [height, width, 3], red, green, blue.
+        """The current state as an RGB image, uint8 [height, width, 3].
 
-        Only environments made with `render=True` are sure to be able to.
+        Only environments made with `render=True` are sure to support this.
 
         Raises:
-          errors.RenderingError: if there is no picture to be had.
+            errors.RenderingError: if the environment cannot be rendered.
         """
         raise errors.RenderingError(
             "This environment has no render() that returns a picture, so it cannot be "
@@ -90,7 +90,7 @@ class SeededEnvironment(dm_env.Environment, abc.ABC):
         return self._begin_episode(seed)
 
     def step(self, action: Any) -> dm_env.TimeStep:
-        """Takes one step, or begins an episode where the last one has ended."""
+        """Takes one step; after the last step of an episode, begins the next one."""
         if self._reset_next_step:
             return self.reset()
         timestep = self._step(action)

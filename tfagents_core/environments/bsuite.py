@@ -1,8 +1,9 @@
 """The Behaviour Suite (Osband et al., 2020; arXiv:1908.03568).
 
-Ids are `bsuite:` and the suite's own, such as `bsuite:catch/0`. How many episodes an
-experiment lasts is `environment.bsuite_num_episodes`. What the suite fixes per setting
-(which arm is best, which chain pays) stays fixed; everything else follows the seed.
+Ids are `bsuite:` followed by the suite's own id, such as `bsuite:catch/0`. The length
+of an experiment in episodes is `environment.bsuite_num_episodes`. What the suite fixes
+per setting (which arm is best, which chain is rewarded) stays fixed; all other
+randomness follows from the seed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bsuite.logging import csv_logging
 
 from tfagents_core.environments import base, errors, seeding
 
-_MNIST_DIR = "/tmp/mnist"  # Where bsuite itself looks.
+_MNIST_DIR = "/tmp/mnist"  # The directory that bsuite itself reads.
 _MNIST_FILES = (
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
@@ -35,11 +36,11 @@ class Options:
     """Options of `bsuite:` ids.
 
     Attributes:
-      results_dir: where bsuite's own CSV logger records the run for bsuite's own
-        analysis (`bsuite.logging.csv_load`); None for no record. Never in evaluation.
-        The record is of one process from its first episode on: a resumed run begins a
-        new one.
-      overwrite: replace a record already there.
+        results_dir: directory where bsuite's CSV logger records the run, for bsuite's
+            own analysis (`bsuite.logging.csv_load`); None for no record. Ignored in
+            evaluation. A record covers one process from its first episode: a resumed
+            run begins a new one.
+        overwrite: replace an existing record.
     """
 
     results_dir: str | None = None
@@ -47,7 +48,7 @@ class Options:
 
 
 class BsuiteEnvironment(base.SeededEnvironment):
-    """A bsuite environment with every episode seeded; not thread-safe."""
+    """A bsuite environment that reseeds every episode; not thread-safe."""
 
     def __init__(self, environment: Any, *, seed: int) -> None:
         """Takes ownership of `environment`, as `bsuite.load` returns it."""
@@ -56,14 +57,15 @@ class BsuiteEnvironment(base.SeededEnvironment):
 
     @property
     def bsuite_num_episodes(self) -> int:
-        """How many episodes the experiment lasts."""
+        """Length of the experiment in episodes."""
         return int(self._environment.bsuite_num_episodes)
 
     def bsuite_info(self) -> dict[str, Any]:
-        """What bsuite scores, such as `total_regret`, since construction."""
+        """The quantities that bsuite scores, such as `total_regret`, summed so far."""
         return dict(self._environment.bsuite_info())
 
     def _begin_episode(self, seed: int) -> dm_env.TimeStep:
+        # Different seeds, or a noise wrapper would draw its environment's numbers.
         for number, rng in enumerate(_generators(self._environment)):
             rng.seed(seeding.episode_seed(seed, number))
         return self._environment.reset()
@@ -91,7 +93,7 @@ class BsuiteEnvironment(base.SeededEnvironment):
 
 
 def _generators(environment: Any) -> Iterator[np.random.RandomState]:
-    """The generators of the environment and of all that it wraps, outermost first."""
+    """Random generators of an environment and all it wraps, outermost first."""
     while environment is not None:
         if "_rng" in vars(environment):
             yield environment._rng
@@ -104,10 +106,10 @@ def load(
     """Makes the environment of one bsuite id, such as `catch/0`.
 
     Raises:
-      errors.EnvironmentIdError: if there is no such id, its data are not on this
-        machine, or its record exists already.
+        errors.EnvironmentIdError: if the id is unknown, its data are not on this
+            machine, or its record already exists.
     """
-    del render  # There is no way to.
+    del render  # bsuite has no renderer.
     if task not in sweep.SETTINGS:
         raise errors.EnvironmentIdError(
             f"Unknown bsuite id {task!r}: {errors.did_you_mean(task, sweep.SWEEP)}"

@@ -1,11 +1,11 @@
 """The DeepMind Control Suite (Tassa et al., 2018; arXiv:1801.00690).
 
-Ids are `control:DOMAIN:TASK`, such as `control:cartpole:swingup`. Each step's discount
-is the task's own: 1 throughout, time limit included, except where a task ends early.
+Ids are `control:DOMAIN:TASK`, such as `control:cartpole:swingup`. The discount is the
+task's own: 1 throughout, also at the time limit, except where a task terminates early.
 
-Whether dm_control can draw is settled when a process first imports it. It is imported
-without OpenGL, which is silent and several times faster, unless the first `control:`
-environment is made with `render=True`: see `rendering`.
+Whether dm_control can render is decided when a process first imports it. The import is
+silent and several times faster without OpenGL, so OpenGL is left out unless the first
+`control:` environment of a process is made with `render=True`; see `rendering`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import numpy.typing as npt
 from tfagents_core import specs
 from tfagents_core.environments import base, errors, rendering, wrappers
 
-# Two tasks (lqr) draw the model itself at construction. One seed for all keeps it the
-# same task for the actors, the evaluator and every run; episodes are seeded apart.
+# The two lqr tasks draw their model at construction. A fixed seed makes it the same
+# task for actors, evaluator and every run; episodes are seeded separately.
 _MODEL_SEED = 0
 
-# The bound that MuJoCo gives to an actuator without limits (lqr has these).
+# The bound that MuJoCo reports for actuators without limits (those of lqr).
 _UNLIMITED = 1e10
 
-# This task hands its terrain to the renderer at each reset, and fails without one.
+# This task uploads its terrain to the renderer at each reset and fails without one.
 _NEEDS_RENDERER = "quadruped:escape"
 
-_HEIGHT, _WIDTH = 480, 640  # Of pictures, in pixels: the most that models allow.
+_HEIGHT, _WIDTH = 480, 640  # Of images, in pixels: the most that the models allow.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Options:
     """Options of `control:` ids.
 
     Attributes:
-      flatten: concatenate the task's observations into one float32 vector [D].
+        flatten: concatenate the task's observations into one float32 vector [D].
     """
 
     flatten: bool = True
 
 
 class ControlEnvironment(base.SeededEnvironment):
-    """A task of the suite with every episode seeded; not thread-safe."""
+    """A task of the suite that reseeds every episode; not thread-safe."""
 
     def __init__(self, environment: Any, *, seed: int) -> None:
         """Takes ownership of `environment`, a `dm_control.rl.control.Environment`."""
@@ -55,19 +55,19 @@ class ControlEnvironment(base.SeededEnvironment):
 
     @property
     def physics(self) -> Any:
-        """The simulator."""
+        """The `dm_control` physics, MuJoCo's simulator."""
         return self._environment.physics
 
     @property
     def steps_per_second(self) -> float:
-        """Of simulated time, by the task's control timestep."""
+        """Steps per second of simulated time: 1 / control timestep."""
         return 1.0 / float(self._environment.control_timestep())
 
     def render(self) -> npt.NDArray[np.uint8]:
-        """What the model's first camera sees, uint8 [480, 640, 3].
+        """The image of the model's first camera, uint8 [480, 640, 3].
 
         Raises:
-          errors.RenderingError: if the suite was imported without a renderer.
+            errors.RenderingError: if the suite was imported without a renderer.
         """
         try:
             return np.asarray(self.physics.render(_HEIGHT, _WIDTH, camera_id=0))
@@ -89,7 +89,7 @@ class ControlEnvironment(base.SeededEnvironment):
         return self._environment.observation_spec()
 
     def action_spec(self) -> Any:
-        """One bounded float64 array; `[-1, 1]` for an actuator without limits."""
+        """One bounded float64 array; `[-1, 1]` for actuators without limits."""
         spec = self._environment.action_spec()
         is_limited = np.maximum(-spec.minimum, spec.maximum) < _UNLIMITED
         return specs.BoundedArray(
@@ -116,16 +116,16 @@ class ControlEnvironment(base.SeededEnvironment):
 def load(
     task: str, *, seed: int, options: Options, evaluation: bool, render: bool
 ) -> dm_env.Environment:
-    """Makes the suite's `DOMAIN:TASK`.
+    """Makes the task `DOMAIN:TASK`.
 
     Raises:
-      errors.EnvironmentIdError: if there is no such task, or it needs a renderer and
-        there is none.
-      errors.RenderingError: if `render`, and there is no renderer.
+        errors.EnvironmentIdError: if there is no such task, or it needs a renderer and
+            there is none.
+        errors.RenderingError: if `render` is True and no renderer works.
     """
     del evaluation  # The same task either way.
     if render:
-        rendering.choose()
+        rendering.choose()  # Before the import, which reads the choice once.
     if task == _NEEDS_RENDERER and not rendering.is_set():
         raise errors.EnvironmentIdError(
             f"The control task {task!r} needs a renderer: set MUJOCO_GL=egl before "
@@ -150,7 +150,7 @@ def list_tasks() -> list[str]:
 
 
 def _import_suite(*, draws: bool = False) -> Any:
-    """`dm_control.suite`, able to draw if this is its first import and `draws`."""
+    """Imports `dm_control.suite`; only the first import of it heeds `draws`."""
     with contextlib.nullcontext() if draws else rendering.not_needed():
         from dm_control import suite
     return suite

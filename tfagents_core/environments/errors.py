@@ -1,4 +1,4 @@
-"""What a user can get wrong when asking for an environment, each one sentence."""
+"""Errors in making an environment; each message is one sentence for the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SIMILARITY_CUTOFF = 0.5
 
 
 class EnvironmentIdError(ValueError):
-    """An environment id that names nothing, or asks for the impossible."""
+    """An id that is malformed, names no environment or has impossible options."""
 
 
 class UnsupportedEnvironmentError(EnvironmentIdError):
@@ -19,18 +19,18 @@ class UnsupportedEnvironmentError(EnvironmentIdError):
 
 
 class MissingExtraError(ImportError):
-    """The suite an id names is not installed."""
+    """A package that a suite, or a video, needs is not installed."""
 
 
 class RenderingError(ValueError):
-    """An environment that cannot be drawn, or not on this machine."""
+    """An environment that cannot be rendered, or not on this machine."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about `word`, which is none of `known`.
+    """Suggests names for an unknown `word`, as the end of an error message.
 
-    Upper and lower case count as the same letter. Names that begin with `word` come
-    before similar ones; where there are neither, the first few of `known` are named.
+    Case is ignored. Names that begin with `word` are preferred to similar ones; where
+    there are neither, the first few of `known` are listed.
     """
     by_folded = {name.casefold(): name for name in sorted(known)}
     matches = _nearest(word.casefold(), list(by_folded))

@@ -1,4 +1,4 @@
-"""From an environment id to an environment that any agent can be given."""
+"""Makes environments from ids, in one form that every agent can use."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tfagents_core.environments import errors, ids, seeding, wrappers
 
 @dataclasses.dataclass(frozen=True)
 class _Suite:
-    """Where a suite's adapter lives and what must be installed for it.
+    """A suite's adapter module, and the package and extra that it needs.
 
-    An adapter module has `Options`, a dataclass; `load(task, *, seed, options,
+    An adapter module defines `Options`, a dataclass; `load(task, *, seed, options,
     evaluation, render)`; and `list_tasks()`.
     """
 
@@ -41,34 +41,36 @@ _SUITES = {
 def make(
     environment_id: str, *, seed: int, evaluation: bool = False, render: bool = False
 ) -> dm_env.Environment:
-    """Makes an environment in its canonical form.
+    """Makes an environment with canonical observations, actions and rewards.
 
-    Observations, rewards and discounts are float32 where they are floating, discrete
-    actions are int32, and continuous actions lie in `[-1, 1]` whatever the bounds of
-    the task. `discount` is 0 at a true terminal and 1 at a time limit. Episode `n` is
-    a pure function of `(seed, n, actions)`: see `base.SeededEnvironment`, whose
+    Floating-point observations and all rewards and discounts are float32, discrete
+    actions are int32, and continuous actions are float32 in `[-1, 1]`, scaled to the
+    task's bounds. `discount` is 0 at a true terminal and 1 at a time limit. Episode `n`
+    is a pure function of `(seed, n, actions)`; see `base.SeededEnvironment`, whose
     `episode_number` and `next_episode_number` every environment made here has. The
-    outermost wrapper is the actions'; what it wraps takes the task's own.
+    outermost wrapper is `wrappers.CanonicalActions`: the environment that it wraps
+    takes the task's own actions.
 
     Args:
-      environment_id: `suite:task` or `suite:task?option=value&option=value`, such as
-        `control:cartpole:swingup`, `atari:Pong?sticky_actions=false`,
-        `gym:CartPole-v1`, `bsuite:catch/0` or `python:package.module:factory`. Each
-        suite's module documents its options.
-      seed: all randomness of the environment follows from it; an integer >= 0.
-      evaluation: whether scores are taken here: what only helps learning (clipped
-        rewards, a discount of 0 at the loss of a life) is then left out.
-      render: whether pictures will be asked for, by `render()`: a renderer is then
-        looked for, which takes time.
+        environment_id: `suite:task` or `suite:task?option=value&option=value`, such as
+            `control:cartpole:swingup`, `atari:Pong?sticky_actions=false`,
+            `gym:CartPole-v1`, `bsuite:catch/0` or `python:package.module:factory`. Each
+            suite's module documents its options.
+        seed: source of all randomness of the environment; an integer >= 0.
+        evaluation: whether returns will be reported: options that only help learning
+            (clipped rewards, a discount of 0 at the loss of a life) are then ignored.
+        render: whether `render()` will be called: a working renderer is then looked
+            for, which takes time.
 
     Raises:
-      errors.EnvironmentIdError: if the id is malformed, names nothing known, or
-        carries an option that does not exist.
-      errors.UnsupportedEnvironmentError: if the environment's actions or observations
-        have no canonical form; it is an `EnvironmentIdError`.
-      errors.MissingExtraError: if the suite is not installed.
-      errors.RenderingError: if `render`, and there is no renderer on this machine.
-      ValueError: if `seed` is negative.
+        errors.EnvironmentIdError: if the id is malformed, names no known environment,
+            or has an option that does not exist.
+        errors.UnsupportedEnvironmentError: if the environment's actions or observations
+            have no canonical form; an `EnvironmentIdError`.
+        errors.MissingExtraError: if the suite is not installed.
+        errors.RenderingError: if `render` is True and no renderer works on this
+            machine.
+        ValueError: if `seed` is negative.
     """
     seeding.check_seed(seed)
     parsed = ids.parse(environment_id)
@@ -104,15 +106,15 @@ def make_canonical(environment: Any, *, seed: int) -> dm_env.Environment:
 
 
 def list_ids(suite: str | None = None) -> list[str]:
-    """The ids that `make` knows by name, sorted within each suite.
+    """Lists the environment ids, sorted within each suite.
 
     Args:
-      suite: the one to list; None lists every suite that is installed. `python:` ids
-        are the user's own and appear in no list.
+        suite: the suite to list; None for every suite that is installed. `python:` ids
+            are the user's own and are never listed.
 
     Raises:
-      errors.EnvironmentIdError: if `suite` is unknown.
-      errors.MissingExtraError: if the suite asked for is not installed.
+        errors.EnvironmentIdError: if `suite` is unknown.
+        errors.MissingExtraError: if the suite asked for is not installed.
     """
     suites = [suite] if suite is not None else [s for s in _SUITES if _is_installed(s)]
     found = []
@@ -123,7 +125,7 @@ def list_ids(suite: str | None = None) -> list[str]:
     return found
 
 
-# dm-control's dependency labmaze has no wheels there, and the suite needs none of it.
+# On 3.13, labmaze (which dm-control requires and the suite does not use) has no wheels.
 _NO_LABMAZE = (
     ", then pip install --no-deps dm-control." if sys.version_info >= (3, 13) else "."
 )
@@ -144,7 +146,10 @@ def _import_adapter(name: str) -> types.ModuleType:
 
 @contextlib.contextmanager
 def _naming_extra(name: str) -> Iterator[None]:
-    """Tells a package that a suite misses from one that the user's code misses."""
+    """Names the extra to install where a suite's package is missing.
+
+    Modules that the user's own code or this package fails to find keep their error.
+    """
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,8 +1,8 @@
 """Gymnasium (Towers et al., 2024; arXiv:2407.17032) behind the `dm_env` interface.
 
-Ids are `gym:` and a registered name, such as `gym:CartPole-v1`. Gymnasium's
-`terminated` becomes a discount of 0 and `truncated` a discount of 1; where it says
-both, the episode has terminated.
+Ids are `gym:` followed by a registered name, such as `gym:CartPole-v1`. Gymnasium's
+`terminated` becomes a discount of 0 and `truncated` a discount of 1; if both are set,
+the episode has terminated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tfagents_core import specs
 from tfagents_core.environments import base, errors, rendering, wrappers
 
 _RENDER_MODE = "rgb_array"
-_MUJOCO = "gymnasium.envs.mujoco"  # Where the environments are that MuJoCo draws.
+_MUJOCO = "gymnasium.envs.mujoco"  # MuJoCo renders what is in here.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Options:
     """Options of `gym:` ids.
 
     Attributes:
-      flatten: concatenate the observations of a Dict or Tuple space into one float32
-        vector [D].
-      max_episode_steps: the time limit in steps; None keeps the registered one.
+        flatten: concatenate the observations of a Dict or Tuple space into one float32
+            vector [D].
+        max_episode_steps: the time limit in steps; None keeps the registered limit.
     """
 
     flatten: bool = False
@@ -55,12 +55,12 @@ class GymnasiumAdapter(base.SeededEnvironment):
         """Takes ownership of `environment`.
 
         Args:
-          environment: spaces may be Box, Discrete, MultiBinary and MultiDiscrete, and
-            Dict and Tuple of these.
-          seed: see `base.SeededEnvironment`.
+            environment: its spaces are Box, Discrete, MultiBinary or MultiDiscrete, or
+                Dicts and Tuples of these.
+            seed: see `base.SeededEnvironment`.
 
         Raises:
-          errors.UnsupportedEnvironmentError: if a space is of any other kind.
+            errors.UnsupportedEnvironmentError: if a space is of any other kind.
         """
         super().__init__(seed)
         self._environment = environment
@@ -70,16 +70,17 @@ class GymnasiumAdapter(base.SeededEnvironment):
 
     @property
     def steps_per_second(self) -> float:
-        """The environment's `render_fps`, if it has one."""
+        """The environment's `render_fps`; 30 if it has none."""
         fps = self._environment.metadata.get("render_fps")
         return super().steps_per_second if fps is None else float(fps)
 
     def render(self) -> npt.NDArray[np.uint8]:
-        """The picture of an environment made with `render_mode="rgb_array"`.
+        """The current state as an RGB image, uint8 [height, width, 3].
 
         Raises:
-          errors.RenderingError: if it was made otherwise.
-          errors.MissingExtraError: if drawing needs a package that is missing.
+            errors.RenderingError: if the environment was made without
+                `render_mode="rgb_array"`.
+            errors.MissingExtraError: if rendering needs a package that is missing.
         """
         if self._environment.render_mode != _RENDER_MODE:
             raise errors.RenderingError(
@@ -175,7 +176,7 @@ def _map_space(space: Any, value: Any) -> Any:
 
 def _to_array(space: Any, value: Any) -> Any:
     if isinstance(space, spaces.Discrete):
-        return np.int32(value - space.start)
+        return np.int32(value - space.start)  # Values of dm_env count from 0.
     return np.array(value, dtype=space.dtype)
 
 
@@ -195,9 +196,10 @@ def load(
     """Makes the environment registered as `task`.
 
     Raises:
-      errors.RenderingError: if `render`, and it cannot be drawn here.
-      errors.EnvironmentIdError: if nothing of that name is registered.
-      errors.MissingExtraError: if the environment needs a package of its own.
+        errors.RenderingError: if `render` is True and the environment cannot be
+            rendered on this machine.
+        errors.EnvironmentIdError: if no environment of that name is registered.
+        errors.MissingExtraError: if a package that the environment needs is missing.
     """
     del evaluation  # The same task either way.
     arguments: dict[str, Any] = {"max_episode_steps": options.max_episode_steps}
@@ -209,7 +211,7 @@ def load(
 
 
 def _prepare_rendering(task: str) -> None:
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # No banner.
     spec = gymnasium.registry.get(task)
     if spec is not None and str(spec.entry_point).startswith(_MUJOCO):
         rendering.choose()
@@ -219,9 +221,10 @@ def _make(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     try:
         if "render_mode" in arguments:
             return gymnasium.make(task, disable_env_checker=True, **arguments)
-        with rendering.not_needed():  # Some import MuJoCo.
+        with rendering.not_needed():  # Some import MuJoCo here.
             return gymnasium.make(task, disable_env_checker=True, **arguments)
     except TypeError as error:
+        # An environment whose constructor has no parameter `render_mode`.
         if "render_mode" not in str(error):
             raise
         raise errors.RenderingError(
@@ -240,10 +243,11 @@ def _make(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
 
 
 def list_tasks() -> list[str]:
-    """The newest version of each registered environment.
+    """Lists the newest version of each environment that Gymnasium itself registers.
 
-    Left out are those that need an import of their own (`ALE/Pong-v5`), Gymnasium's
-    converters of older interfaces, and Atari games, which are `atari:` here.
+    Environments of other packages (`ALE/Pong-v5`) and Gymnasium's converters of older
+    interfaces (`GymV26Environment-v0`) are left out; Atari games are in the suite
+    `atari:`.
     """
     newest: dict[str, tuple[int, str]] = {}
     for name, spec in gymnasium.registry.items():

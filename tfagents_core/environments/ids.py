@@ -1,7 +1,7 @@
 """Environment ids: `suite:task?option=value&option=value`.
 
-A suite declares its options as a dataclass whose fields are of type `bool`, `int`,
-`float` or `str`, or one of these `| None`; values written in an id are read by it.
+A suite declares its options as a dataclass with fields of type `bool`, `int`, `float`
+or `str`, or one of these `| None`; a value in an id is parsed as its field's type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ _EXAMPLES = "'control:cartpole:swingup', 'atari:Pong', 'gym:CartPole-v1'"
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentId:
-    """An id taken apart; whether suite, task and options exist is not yet known."""
+    """A parsed environment id, whose suite, task and options may not exist.
+
+    Attributes:
+        text: the whole id, as the user wrote it.
+        suite: the part before the first colon.
+        task: the part between that colon and the question mark.
+        options: values by name, not yet parsed.
+    """
 
     text: str
     suite: str
@@ -30,14 +37,14 @@ class EnvironmentId:
 
 
 def parse(text: str) -> EnvironmentId:
-    """Takes an environment id apart.
+    """Splits an environment id into suite, task and options.
 
     Args:
-      text: such as `control:cartpole:swingup` or `atari:Pong?sticky_actions=false`.
-        Options are percent-encoded, as in a URL.
+        text: such as `control:cartpole:swingup` or `atari:Pong?sticky_actions=false`.
+            Options are percent-encoded, as in a URL.
 
     Raises:
-      errors.EnvironmentIdError: if `text` has no such parts.
+        errors.EnvironmentIdError: if `text` is not of this form.
     """
     name, has_query, query = text.partition("?")
     suite, _, task = name.partition(":")
@@ -70,15 +77,16 @@ def _parse_query(text: str, query: str, has_query: str) -> dict[str, str]:
 
 
 def read_options(environment_id: EnvironmentId, declared: type[_Options]) -> _Options:
-    """The options written in `environment_id` as an instance of `declared`.
+    """Parses the options of an id into an instance of `declared`.
 
     Args:
-      environment_id: the id that carries them.
-      declared: a dataclass; a field left out of the id keeps its default.
+        environment_id: the parsed id.
+        declared: the suite's dataclass of options; a field that the id does not set
+            keeps its default.
 
     Raises:
-      errors.EnvironmentIdError: if an option is not declared, cannot be read as its
-        field's type, or is refused by `declared` itself.
+        errors.EnvironmentIdError: if an option is not declared, cannot be parsed as its
+            field's type, or is refused by `declared` itself.
     """
     hints = typing.get_type_hints(declared)
     values = {}
@@ -124,7 +132,7 @@ _READERS: dict[type, tuple[Callable[[str], Any], str]] = {
 def _read_value(
     environment_id: EnvironmentId, name: str, word: str, *, hint: Any
 ) -> Any:
-    if isinstance(hint, types.UnionType):
+    if isinstance(hint, types.UnionType):  # `int | None`; an id cannot say None.
         hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
     reader, what = _READERS[hint]
     try:

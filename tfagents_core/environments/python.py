@@ -1,17 +1,17 @@
-"""A user's own environment, from a function that makes it.
+"""A user's own environment, made by a factory function.
 
 Ids are `python:package.module:factory`. `factory(seed=...)`, or `factory()` where it
 takes no seed, returns a `dm_env` or a Gymnasium environment.
 
-To be filmed, a Gymnasium environment is made with `render_mode="rgb_array"`, which a
-factory that takes `render_mode` is given when a video is wanted; a `dm_env` environment
-has a method `render()` that returns a picture, uint8 [height, width, 3].
+To film a Gymnasium environment, the factory is called with `render_mode="rgb_array"` if
+it has a parameter `render_mode`. A `dm_env` environment needs a method `render()` that
+returns an RGB image, uint8 [height, width, 3].
 
-Gymnasium environments are seeded for each episode through `reset(seed=...)`. A `dm_env`
-environment takes part in that by a method `seed(seed: int)`, called before each reset;
-without one its episodes follow from the factory's seed in order only, so that a run can
-be repeated from its beginning but not taken up again exactly, and
-`environment.reseeds_episodes` is False.
+Gymnasium environments are reseeded at every episode by `reset(seed=...)`, and a
+`dm_env` environment by its method `seed(seed: int)`, which is called before each reset.
+Without that method only the factory's seed determines the episodes, in order: a run can
+be repeated from its start but not resumed exactly, and `environment.reseeds_episodes`
+is False.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Options:
     """Options of `python:` ids.
 
     Attributes:
-      flatten: concatenate nested observations into one float32 vector [D].
+        flatten: concatenate nested observations into one float32 vector [D].
     """
 
     flatten: bool = False
 
 
 class DmEnvAdapter(base.SeededEnvironment):
-    """A user's `dm_env` environment with counted episodes, seeded where it can be."""
+    """Counts a user's `dm_env` episodes, and seeds them if it has a method `seed`."""
 
     def __init__(self, environment: dm_env.Environment, *, seed: int) -> None:
         """Takes ownership of `environment`."""
@@ -68,26 +68,26 @@ class DmEnvAdapter(base.SeededEnvironment):
         return self._environment.step(action)
 
     def observation_spec(self) -> Any:
-        """The environment's."""
+        """The user's observation spec."""
         return self._environment.observation_spec()
 
     def action_spec(self) -> Any:
-        """The environment's."""
+        """The user's action spec."""
         return self._environment.action_spec()
 
     def reward_spec(self) -> Any:
-        """The environment's."""
+        """The user's reward spec."""
         return self._environment.reward_spec()
 
     def discount_spec(self) -> Any:
-        """The environment's."""
+        """The user's discount spec."""
         return self._environment.discount_spec()
 
     def render(self) -> npt.NDArray[np.uint8]:
-        """What the environment's own `render` returns.
+        """The image that the environment's own `render` returns.
 
         Raises:
-          errors.RenderingError: if it has none.
+            errors.RenderingError: if it has no such method.
         """
         if not callable(getattr(self._environment, "render", None)):
             return super().render()
@@ -104,10 +104,10 @@ def load(
     """Makes an environment with the factory `package.module:factory`.
 
     Raises:
-      errors.EnvironmentIdError: if there is no such factory, or it returns neither a
-        `dm_env` nor a Gymnasium environment.
+        errors.EnvironmentIdError: if there is no such factory, or it returns neither a
+            `dm_env` nor a Gymnasium environment.
     """
-    del evaluation  # The factory knows nothing of it.
+    del evaluation  # Factories have no such parameter.
     made = _call(_find_factory(task), seed=seed, render=render)
     environment = adapt(task, made, seed=seed)
     return wrappers.ConcatObservation(environment) if options.flatten else environment
@@ -162,6 +162,7 @@ def adapt(task: str, environment: Any, *, seed: int) -> dm_env.Environment:
         errors.EnvironmentIdError: if it is neither; `task` names it.
     """
     if isinstance(environment, dm_env.Environment):
+        # A user's own `SeededEnvironment` counts its episodes itself.
         is_counted = hasattr(environment, "next_episode_number")
         return environment if is_counted else DmEnvAdapter(environment, seed=seed)
     if importlib.util.find_spec("gymnasium") is not None:
@@ -178,5 +179,5 @@ def adapt(task: str, environment: Any, *, seed: int) -> dm_env.Environment:
 
 
 def list_tasks() -> list[str]:
-    """Nothing: these ids are the user's own."""
+    """An empty list: these ids are the user's own."""
     return []

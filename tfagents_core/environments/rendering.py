@@ -1,11 +1,12 @@
-"""What MuJoCo draws with, which is settled when it is imported.
+"""MuJoCo's renderer, which must be chosen before MuJoCo is imported.
 
-MuJoCo, and the suites built on it, read the environment variable MUJOCO_GL once, at
-their import. Where pictures are wanted, `choose` finds a value that works; everywhere
-else `not_needed` leaves OpenGL out, whatever the variable says.
+MuJoCo and the suites built on it read the environment variable MUJOCO_GL once, on
+import. Where images are needed, `choose` sets it to a renderer that works; everywhere
+else `not_needed` imports them without OpenGL, whatever the variable says.
 
-That is because Mesa, which draws on machines without a graphics card, and TensorFlow
-crash in one process: each brings an LLVM. `tfagents_core.filming` draws in another.
+OpenGL is left out because Mesa, which renders on machines without a graphics card, and
+TensorFlow each contain a copy of LLVM and crash in one process. So
+`filming` renders in a process of its own.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from collections.abc import Iterator
 from tfagents_core.environments import errors
 
 VARIABLE = "MUJOCO_GL"
-_DISABLED = ("disable", "disabled", "off", "false", "0")  # As dm_control reads it.
+# The values by which dm_control turns rendering off.
+_DISABLED = ("disable", "disabled", "off", "false", "0")
 
-# EGL can draw without a display, OSMesa without a graphics driver as well.
+# EGL renders without a display; OSMesa needs no graphics driver either.
 _WITHOUT_DISPLAY = ("egl", "osmesa")
 _WITH_DISPLAY = ("glfw", *_WITHOUT_DISPLAY)
 _PROBE = """
@@ -42,7 +44,7 @@ def is_set() -> bool:
 
 @contextlib.contextmanager
 def not_needed() -> Iterator[None]:
-    """A block to import MuJoCo in, without OpenGL."""
+    """A context in which an import of MuJoCo leaves OpenGL out."""
     by_user = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = _DISABLED[0]
     try:
@@ -54,13 +56,13 @@ def not_needed() -> Iterator[None]:
 
 
 def choose() -> None:
-    """Sets MUJOCO_GL to what works here, unless MuJoCo has been imported already.
+    """Sets MUJOCO_GL to a renderer that works here, unless MuJoCo is imported already.
 
-    Each candidate is tried in a process of its own, half a second each, because a
-    failed import of OpenGL cannot be taken back.
+    Each candidate is tried in a process of its own, for half a second, because a failed
+    import of OpenGL cannot be undone.
 
     Raises:
-      errors.RenderingError: if nothing works, or the user has turned drawing off.
+        errors.RenderingError: if no renderer works, or MUJOCO_GL turns rendering off.
     """
     by_user = os.environ.get(VARIABLE)
     if by_user in _DISABLED:
@@ -85,16 +87,15 @@ def choose() -> None:
 
 
 def _is_headless() -> bool:
-    """Whether this is Linux without a display; elsewhere there is always one."""
+    """Whether this is Linux without a display; other systems always have one."""
     has_display = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     return sys.platform.startswith("linux") and not has_display
 
 
 def _works(name: str) -> bool:
-    """Whether MuJoCo can draw with `name`."""
-    with (
-        tempfile.TemporaryDirectory() as directory
-    ):  # MuJoCo logs failures where it is.
+    """Whether MuJoCo can render with `name`."""
+    # MuJoCo logs failures to a file in its working directory.
+    with tempfile.TemporaryDirectory() as directory:
         try:
             subprocess.run(
                 [sys.executable, "-c", _PROBE],

@@ -1,9 +1,9 @@
-"""One seed for each episode, so that any episode can be played again by its number.
+"""A seed for each episode, so that any episode can be replayed from its number.
 
 Every environment of this package begins episode `n` (counted from 0) of a run with
-seed `s` by reseeding itself from `episode_seed(s, n)`. What happens in an episode is
-then a pure function of `(s, n, actions)`: whoever knows these can return into the
-middle of a run without saving the state of a simulator.
+seed `s` by reseeding itself from `episode_seed(s, n)`. An episode is then a pure
+function of `(s, n, actions)`: a run can resume in the middle of an episode without a
+saved simulator state.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ def episode_seed(seed: int, episode_number: int) -> int:
     """The seed of one episode of a run.
 
     Args:
-      seed: the run's seed, >= 0.
-      episode_number: which episode, counted from 0.
+        seed: the run's seed, >= 0.
+        episode_number: which episode, counted from 0.
 
     Returns:
-      An integer in `[1, 2**31 - 1]`: positive in every suite's signed 32 bits, and
-      never 0, which the Arcade Learning Environment takes to mean "use the clock".
+        An integer in `[1, 2**31 - 1]`: it fits into the signed 32 bits that every suite
+        takes, and is never 0, which the Arcade Learning Environment takes to mean "use
+        the clock".
 
     Raises:
-      ValueError: if either argument is negative.
+        ValueError: if either argument is negative.
     """
     check_seed(seed)
     if episode_number < 0:

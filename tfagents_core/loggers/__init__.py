@@ -1,4 +1,4 @@
-"""Where a run's figures go: JSON lines, TensorBoard events, the console."""
+"""Loggers of a run's metrics: JSON lines, TensorBoard events, the console."""
 
 from tfagents_core.loggers.console import Progress, make_progress
 from tfagents_core.loggers.json_lines import JsonLinesLogger

@@ -1,4 +1,4 @@
-"""Files that grow by whole rows."""
+"""Files that loggers append to."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pathlib
 
 
 class AppendedFile:
-    """A file to append to, with no buffer: what was written is the system's to keep.
+    """A file to append to, unbuffered: a crash of the process loses no written row.
 
-    Owned until `close`; not thread-safe.
+    Owns the file until `close`; not thread-safe.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
-        """Opens the file at `path`, making it and its directory if needed.
+        """Opens the file at `path`; creates it and its directory if needed.
 
         Raises:
             OSError: the file cannot be written.
@@ -26,12 +26,12 @@ class AppendedFile:
         """Appends `data`.
 
         Raises:
-            OSError: with the path, when the disk is full or fails; a part of the data
-                may have been written.
+            OSError: the disk is full or fails; the error names the path, and part of
+                the data may have been written.
         """
         rest = memoryview(data)
         try:
-            while rest:
+            while rest:  # An unbuffered file may write less than it was given.
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             reason = os.strerror(error.errno or 0)

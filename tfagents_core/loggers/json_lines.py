@@ -1,4 +1,4 @@
-"""Rows of figures as JSON, one object a line."""
+"""Metrics as JSON, one object per line."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tfagents_core.loggers import files
 
 
 class JsonLinesLogger(core.Logger):
-    """Appends one JSON object a line to a file, with no buffer in between.
+    """Appends each row to a file as one JSON object per line, unbuffered.
 
     Every line is valid JSON: NumPy values and eager tensors become numbers and lists,
-    and what JSON has no word for (NaN and the infinities) becomes `null`. A torn last
-    line, which a killed process leaves, is cut off when the file is opened again.
+    and NaN and the infinities, which JSON cannot express, become `null`. An incomplete
+    last line, which a killed process leaves, is removed when the file is opened again.
     Owns the file until `close`; not thread-safe.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Opens the file at `path` for appending, making its directory if needed.
+        """Opens the file at `path` for appending; creates its directory if needed.
 
         Raises:
             OSError: the file cannot be written.
@@ -38,12 +38,13 @@ class JsonLinesLogger(core.Logger):
         """Writes `{"kind": kind, **values}` as one line.
 
         Raises:
-            TypeError: a value has no form in JSON; nothing was written.
-            OSError: with the path, when the disk is full or fails.
+            TypeError: a value cannot be expressed in JSON; nothing was written.
+            OSError: the disk is full or fails; the error names the path.
         """
         row = {"kind": kind} | {
             name: _jsonable(value, name) for name, value in values.items()
         }
+        # One write for the whole line, so that a reader sees at most one torn line.
         self._file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
 
     def close(self) -> None:
@@ -61,7 +62,7 @@ def _cut_torn_line(path: pathlib.Path) -> None:
 
 
 def _jsonable(value: Any, name: str) -> Any:
-    """`value` in terms that JSON knows; `name` is for the error alone."""
+    """`value` as types that JSON has; `name` is for the error message."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -78,7 +79,7 @@ def _jsonable(value: Any, name: str) -> Any:
 
 
 def _plain(array: np.ndarray, name: str) -> Any:
-    """The numbers of `array` as Python's own, nested as its axes are."""
+    """`array` as Python scalars or nested lists of them."""
     if array.dtype.kind not in "biufU":
         raise _no_form_in_json(array, name)
     return array.tolist()

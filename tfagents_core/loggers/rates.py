@@ -1,4 +1,4 @@
-"""Steps a second over the last few seconds."""
+"""Steps per second over a sliding window."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _WINDOW_S = 10.0
 
 
 class SlidingRates:
-    """Rates of the actor's and the learner's steps over a sliding window.
+    """Actor and learner steps per second over a sliding window.
 
-    Keeps the samples of about the last ten seconds, and always the two newest, so
-    that samples farther apart than the window still give a rate.
+    Keeps the counters of about the last `window_s` seconds, and always the two newest
+    samples, so that samples farther apart than the window still yield a rate.
     """
 
     def __init__(self, window_s: float = _WINDOW_S) -> None:
@@ -24,14 +24,14 @@ class SlidingRates:
         return not self._samples
 
     def add(self, now_s: float, num_actor_steps: int, num_learner_steps: int) -> None:
-        """Takes the counters as they stand at the time `now_s`, in seconds."""
+        """Adds the counters at time `now_s`, in seconds of any one clock."""
         self._samples.append((now_s, num_actor_steps, num_learner_steps))
         oldest_s = now_s - self._window_s
         while len(self._samples) > 2 and self._samples[1][0] <= oldest_s:
             self._samples.popleft()
 
     def per_second(self) -> tuple[float, float] | None:
-        """Actor and learner steps a second; None before two moments are known."""
+        """Actor and learner steps per second; None before two samples."""
         if not self._samples:
             return None
         first, last = self._samples[0], self._samples[-1]

@@ -1,4 +1,4 @@
-"""Rows of figures as TensorBoard scalars."""
+"""Metrics as TensorBoard scalars."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FILE_VERSION = "brain.Event:2"
 class TensorBoardLogger(core.Logger):
     """Writes the scalars of each row under the tags `kind/name`.
 
-    The horizontal axis is `num_actor_steps`. Values that are no single number, such as
-    a list of returns, are left out. Owns its event file, to which rows go at once, until
-    `close`; not thread-safe.
+    The horizontal axis is `num_actor_steps`. Values that are not scalars, such as a
+    list of returns, are left out. Rows are written unbuffered. Owns its event file
+    until `close`; not thread-safe.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        """Begins a new event file in `directory`, which is made if needed.
+        """Creates a new event file in `directory`, which is created if needed.
 
         Raises:
             OSError: the file cannot be written.
@@ -43,7 +43,7 @@ class TensorBoardLogger(core.Logger):
 
         Raises:
             KeyError: `values` has no `num_actor_steps`.
-            OSError: with the path, when the disk is full or fails.
+            OSError: the disk is full or fails; the error names the path.
         """
         step = int(values["num_actor_steps"])
         scalars = [
@@ -64,7 +64,7 @@ class TensorBoardLogger(core.Logger):
 
 
 def _is_scalar(value: Any) -> bool:
-    """Whether `value` is one number, in Python's, NumPy's or TensorFlow's form."""
+    """Whether `value` is a scalar of Python, NumPy or TensorFlow."""
     if isinstance(value, (bool, int, float)):
         return True
     if not hasattr(value, "__array__"):

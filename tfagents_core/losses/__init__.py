@@ -1,4 +1,4 @@
-"""Pure functions of tensors, named and shaped as in the papers they come from."""
+"""Losses as pure functions of tensors, named after their papers."""
 
 from tfagents_core.losses.advantages import generalized_advantage_estimation
 from tfagents_core.losses.base import LossOutput
@@ -7,6 +7,7 @@ from tfagents_core.losses.policy_gradients import clipped_surrogate, dpg
 from tfagents_core.losses.value_learning import (
     clipped_value,
     double_q_learning,
+    ensemble_td,
     huber,
     importance_weights,
     select,
@@ -19,6 +20,7 @@ __all__ = [
     "clipped_value",
     "double_q_learning",
     "dpg",
+    "ensemble_td",
     "generalized_advantage_estimation",
     "huber",
     "importance_weights",

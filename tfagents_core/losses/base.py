@@ -1,4 +1,4 @@
-"""What every loss returns, and the checks they share."""
+"""The record that losses return, and a check that they share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import tensorflow as tf
 
 
 class LossOutput(NamedTuple):
-    """A loss and what one may want to log or to use as a priority.
+    """A loss, with the TD error for priorities and the target for logging.
 
     Attributes:
-        loss: `[B]` float32, one loss a transition, not yet averaged.
+        loss: `[B]` float32, one loss for each transition, not averaged.
         td_error: `[B]` float32, target minus estimate; no gradient.
-        target: what the estimate is drawn to, `[B]` or `[B, N]`; no gradient.
+        target: the regression target, `[B]` or `[B, N]` float32; no gradient.
     """
 
     loss: tf.Tensor

@@ -1,4 +1,4 @@
-"""Losses for distributions of returns. B is the batch axis, N the atom axis."""
+"""Distributional value losses. B is the batch axis, N the atom axis."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from tfagents_core.losses import base
 
 
 def project(probs: tf.Tensor, support: tf.Tensor, atoms: tf.Tensor) -> tf.Tensor:
-    """Moves the mass of a distribution from `support` onto the fixed `atoms`.
+    """Projects a distribution on `support` onto the fixed `atoms`.
 
-    Each support point, clipped to the atoms' range, shares its mass between its two
-    neighbouring atoms in proportion to nearness; the mean of what lies inside the
-    range is kept. Source: Bellemare et al. 2017, Eq. 7,
-    https://arxiv.org/abs/1707.06887.
+    Each support point is clipped to the atoms' range, and its mass is split between its
+    two neighbouring atoms by linear interpolation. So the mean is preserved unless mass
+    is clipped. Source: Bellemare et al. 2017, Eq. 7, https://arxiv.org/abs/1707.06887.
 
     Args:
         probs: `[B, N]` float32, the mass at each point of `support`.
-        support: `[B, N]` float32.
+        support: `[B, N]` float32, in units of return; need not be sorted.
         atoms: `[N]` float32, evenly spaced and increasing.
 
     Returns:
-        `[B, N]` float32, the mass at each of `atoms`; rows sum to what `probs`' do.
+        `[B, N]` float32, the mass at each of `atoms`; each row has the sum of its row
+        of `probs`. Gradients reach all arguments.
     """
     spacing = atoms[1] - atoms[0]
     clipped = tf.clip_by_value(support, atoms[0], atoms[-1])  # [B, N]
     distance = tf.abs(clipped[:, None, :] - atoms[None, :, None])  # [B, N, N]
+    # Interpolation weights: 1 at the point's own atom, 0 from the next one on.
     share = tf.nn.relu(1 - distance / spacing)  # [B, N, N]
     return tf.reduce_sum(share * probs[:, None, :], axis=-1)
 
@@ -43,12 +44,12 @@ def categorical_td(
     target = project(r_t + discount_t * atoms, softmax(logits_t))
     loss = - sum_i target_i log softmax(logits_tm1)_i
     Source: Bellemare et al. 2017, Algorithm 1; Barth-Maron et al. 2018, Eq. 3, with
-    n-step returns. The cross-entropy is the KL divergence up to the target's entropy,
+    n-step returns. The cross-entropy is the KL divergence plus the target's entropy,
     which has no gradient.
 
     Args:
-        logits_tm1: `[B, N]` float32, the online distribution at t-1.
-        atoms: `[N]` float32, evenly spaced returns.
+        logits_tm1: `[B, N]` float32, the online network's distribution at t-1.
+        atoms: `[N]` float32, evenly spaced and increasing, in units of return.
         r_t: `[B]` float32, rewards (n-step returns).
         discount_t: `[B]` float32, gamma^n times the environment's discounts.
         logits_t: `[B, N]` float32, the target network's distribution at t.
@@ -73,6 +74,7 @@ def categorical_td(
     target = project(tf.nn.softmax(logits_t), support, atoms)  # [B, N]
     target = tf.stop_gradient(target)
     loss = tf.nn.softmax_cross_entropy_with_logits(target, logits_tm1)  # [B]
+    # By the unprojected mean: clipping to the atoms would hide large errors.
     td_error = mean(tf.nn.softmax(logits_t), support) - mean(
         tf.nn.softmax(logits_tm1), atoms
     )  # [B]

@@ -1,4 +1,4 @@
-"""Losses for values. B is the batch axis, A the action axis."""
+"""Losses of state and action values. B is the batch axis, A the action axis."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ def select(q: tf.Tensor, a: tf.Tensor) -> tf.Tensor:
 
 
 def huber(x: tf.Tensor, delta: float = 1.0) -> tf.Tensor:
-    """Square near zero, absolute value beyond: its gradient is `x` clipped to `delta`.
+    """Huber loss: quadratic up to `delta`, linear beyond.
 
-    0.5 x^2 where |x| <= delta, else delta (|x| - 0.5 delta).
-    Source: Mnih et al. 2015, Methods (the "clipped error").
+    0.5 x^2 where |x| <= delta, else delta (|x| - 0.5 delta). Its gradient is `x`
+    clipped to [-delta, delta]. Source: Mnih et al. 2015, Methods (the "clipped error").
 
     Args:
         x: float32 of any shape.
-        delta: where the square becomes linear, in the units of `x`.
+        delta: where the loss becomes linear, in the units of `x`.
+
+    Returns:
+        float32 of the shape of `x`; gradients reach `x`.
     """
     magnitude = tf.abs(x)
     quadratic = tf.minimum(magnitude, delta)
@@ -45,7 +48,7 @@ def double_q_learning(
     q_t_selector: tf.Tensor,
     huber_delta: float = 1.0,
 ) -> base.LossOutput:
-    """Double Q-learning: the online network chooses, the target network values.
+    """Double Q-learning: the online network selects, the target network evaluates.
 
     target = r_t + discount_t * q_t_value[argmax_a q_t_selector]
     loss = huber(target - q_tm1[a_tm1])
@@ -53,7 +56,7 @@ def double_q_learning(
     `q_t_selector` the same tensor as `q_t_value` it is Q-learning.
 
     Args:
-        q_tm1: `[B, A]` float32, online values at t-1.
+        q_tm1: `[B, A]` float32, online network at t-1.
         a_tm1: `[B]` int32, actions taken at t-1.
         r_t: `[B]` float32, rewards (n-step returns).
         discount_t: `[B]` float32, gamma^n times the environment's discounts.
@@ -85,20 +88,60 @@ def double_q_learning(
     )
 
 
+def ensemble_td(
+    q_tm1: tf.Tensor, *, r_t: tf.Tensor, discount_t: tf.Tensor, v_t: tf.Tensor
+) -> base.LossOutput:
+    """TD learning of several critics that share one target.
+
+    target = r_t + discount_t * v_t
+    loss = sum_e 0.5 (target - q_tm1[e])^2
+    Source: Fujimoto et al. 2018, Algorithm 1, https://arxiv.org/abs/1802.09477, where
+    `v_t` is the minimum of two target critics; Haarnoja et al. 2018, Eq. 5,
+    https://arxiv.org/abs/1812.05905, where it has an entropy bonus.
+
+    Args:
+        q_tm1: `[B, E]` float32, values of the action taken, one for each critic.
+        r_t: `[B]` float32, rewards (n-step returns).
+        discount_t: `[B]` float32, gamma^n times the environment's discounts.
+        v_t: `[B]` float32, state values at t.
+
+    Returns:
+        Loss, TD error averaged over the critics, and target, each `[B]`. Gradients
+        reach `q_tm1` only.
+
+    Raises:
+        ValueError: an argument has the wrong rank.
+    """
+    for name, tensor, rank in (
+        ("q_tm1", q_tm1, 2),
+        ("r_t", r_t, 1),
+        ("discount_t", discount_t, 1),
+        ("v_t", v_t, 1),
+    ):
+        base.check_rank(name, tensor, rank)
+
+    target = tf.stop_gradient(r_t + discount_t * v_t)  # [B]
+    td_errors = target[:, None] - q_tm1  # [B, E]
+    loss = 0.5 * tf.reduce_sum(tf.square(td_errors), axis=-1)  # [B]
+    td_error = tf.stop_gradient(tf.reduce_mean(td_errors, axis=-1))  # [B]
+    return base.LossOutput(loss, td_error, target)
+
+
 def importance_weights(probability: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
-    """Corrects a loss for prioritised draws: `P(i)^-beta`, at most 1 in a batch.
+    """Importance weights that correct the bias of prioritised sampling.
 
     w_i = (N P(i))^-beta / max_j w_j, from which N cancels.
     Source: Schaul et al. 2016, Section 3.4, https://arxiv.org/abs/1511.05952; the
-    maximum is the batch's.
+    maximum is taken over the batch.
 
     Args:
-        probability: `[B]` float, chance with which each item was drawn, positive.
+        probability: `[B]` float, probability with which each item was drawn; positive.
         exponent: `[]` float32, beta: 0 for no correction, 1 for a full one.
 
     Returns:
         `[B]` float32 in (0, 1], with no gradient.
     """
+    # In logarithms, small probabilities cannot overflow before the division.
     log_weights = -exponent * tf.math.log(tf.cast(probability, tf.float32))
     return tf.stop_gradient(tf.exp(log_weights - tf.reduce_max(log_weights)))
 

@@ -1,4 +1,4 @@
-"""Networks from features to values."""
+"""Heads: networks from features to values."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tfagents_core.networks import initializers, torsos
 
 
 class DuelingHead(snt.Module):
-    """Action values as a state's value plus each action's advantage.
+    """Dueling head: action values from a state value and advantages.
 
     q(s, a) = v(s) + adv(s, a) - mean_a' adv(s, a').
     Source: Wang et al. 2016, Eq. 9, https://arxiv.org/abs/1511.06581.
 
     Args:
-        num_actions: how many actions there are.
-        hidden_sizes: layers of each of the two streams before their linear output.
+        num_actions: number of actions, A.
+        hidden_sizes: units of the hidden layers of each of the two streams.
         generator: source of the initial weights.
     """
 
@@ -46,5 +46,6 @@ class DuelingHead(snt.Module):
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         """Action values `[B, A]` of features `[B, D]`, both float32."""
         advantage = self._advantage(features)  # [B, A]
+        # Without the mean, v and adv would be determined up to a constant only.
         advantage -= tf.reduce_mean(advantage, axis=-1, keepdims=True)
         return self._value(features) + advantage

@@ -13,14 +13,15 @@ class VarianceScaling(snt.initializers.Initializer):
     """Uniform weights whose variance is `scale / fan`.
 
     Sonnet's own initialisers draw from TensorFlow's global generator; this one draws
-    from `generator`, so that networks built in the same order from the same seed are
-    equal on every machine. The limit of the uniform distribution is
-    `sqrt(3 * scale / fan)`; Glorot and Bengio 2010, He et al. 2015.
+    from `generator`, so that networks built in the same order from the same seed have
+    equal weights on every machine. Weights are uniform in `[-limit, limit]` with
+    `limit = sqrt(3 * scale / fan)`; Glorot and Bengio 2010, He et al. 2015.
 
     Args:
-        generator: where the values come from; shared by the layers of one network.
-        scale: variance times fan; 1 keeps a linear layer's variance.
-        mode: which fan: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
+        generator: source of the weights; shared by the layers of one network.
+        scale: variance times fan; 1 with `"fan_in"` preserves the variance of the
+            inputs of a linear layer.
+        mode: the fan to use: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
 
     Raises:
         ValueError: `mode` is none of these, or `scale` is not positive.

@@ -1,4 +1,4 @@
-"""Networks from an observation to features."""
+"""Torsos: networks from an observation to features."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from tfagents_core.networks import initializers
 class LayerNormMLP(snt.Module):
     """Linear, layer norm, tanh, then ELU layers: Acme's torso for control from state.
 
-    The normalised first layer bounds the features whatever the units of the
-    observation. Source: Hoffman et al. 2020, https://arxiv.org/abs/2006.00979, App. A.
+    The layer norm and tanh of the first layer bound its features whatever the units of
+    the observation. Source: Hoffman et al. 2020, https://arxiv.org/abs/2006.00979, App.
+    A.
 
     Args:
-        layer_sizes: output size of each layer.
+        layer_sizes: units of each layer.
         generator: source of the initial weights.
     """
 
@@ -30,6 +31,7 @@ class LayerNormMLP(snt.Module):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
+        # As in Acme: variance 1 / (3 fan_out), so that the limit is 1 / sqrt(fan_out).
         w_init = initializers.VarianceScaling(generator, 1 / 3, mode="fan_out")
         self._first = snt.Linear(layer_sizes[0], w_init=w_init)
         self._norm = snt.LayerNorm(axis=-1, create_scale=True, create_offset=True)
@@ -44,12 +46,10 @@ class LayerNormMLP(snt.Module):
 
 
 class MLP(snt.Module):
-    """Linear layers, each followed by a rectifier.
-
-    Flattens whatever shape an observation has.
+    """Linear layers, each followed by a ReLU, on a flattened observation.
 
     Args:
-        layer_sizes: output size of each layer.
+        layer_sizes: units of each layer.
         generator: source of the initial weights.
     """
 
@@ -75,7 +75,7 @@ class MLP(snt.Module):
 class AtariTorso(snt.Module):
     """The three convolutions of the Nature DQN.
 
-    32 filters 8x8 stride 4, 64 4x4 stride 2, 64 3x3 stride 1, no padding, rectified.
+    32 filters 8x8 stride 4, 64 4x4 stride 2, 64 3x3 stride 1, no padding, ReLU.
     Source: Mnih et al. 2015, Methods, "Model architecture".
 
     Args:
@@ -95,8 +95,8 @@ class AtariTorso(snt.Module):
     def __call__(self, frames: tf.Tensor) -> tf.Tensor:
         """Features `[B, 3136]` float32 of `frames` `[B, 4, 84, 84]` uint8.
 
-        Frames come oldest first on the leading axis, as the replay stores them, and
-        are moved to the channel axis while they still are one byte a pixel.
+        Frames are stacked along axis 1, oldest first, as the replay stores them. They
+        are transposed to the channel axis as uint8: a quarter of the bytes of float32.
         """
         pixels = tf.transpose(frames, (0, 2, 3, 1))  # [B, 84, 84, 4]
         features = tf.cast(pixels, tf.float32) / 255

@@ -1,6 +1,6 @@
-"""Learning curves of runs, a run's own page, and the statistics behind them.
+"""Learning curves over seeds, an overview page of one run, and their statistics.
 
-Needs the extra `plots`: SciPy for the statistics, Matplotlib for pictures alone.
+Needs the extra `plots`: SciPy for the statistics, Matplotlib for the pictures.
 """
 
 from tfagents_core.plotting.curves import ALL, Curve, aggregate, plot_runs

@@ -1,4 +1,4 @@
-"""Learning curves: runs of one agent in one environment are seeds of one curve."""
+"""Learning curves: the runs of one agent in one environment are a curve's seeds."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from matplotlib import axes as mpl_axes
 
 ALL = "all environments"
-_MAX_POINTS = 500
+_MAX_POINTS = 500  # About the width of a panel in pixels; more would not be seen.
 _LAST_EPISODES = f"last {plotting_runs.SMOOTHING_EPISODES} episodes"
+# Units of wall-clock time: shortest run in seconds, size in seconds, name.
 _TIMES = ((7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 X = Literal["steps", "walltime"]
@@ -32,15 +33,15 @@ class Curve:
     """A statistic over the seeds of one agent, in one environment or in all.
 
     Attributes:
-        agent: the agent's name, with the settings in which runs of it differ.
+        agent: the agent's name, with the settings in which its runs differ.
         environment: the environment's id, or `ALL`.
-        runs: the seeds; of `ALL`, those of every environment.
-        num_seeds: runs of each environment.
-        x: what the positions are, `"steps"` of actors or `"walltime"` in seconds.
+        runs: one for each seed; for `ALL`, those of every environment.
+        num_seeds: number of runs in each environment.
+        x: the unit of `positions`: `"steps"` (actor steps) or `"walltime"` (seconds).
         statistic: `"mean"` or `"iqm"`, the interquartile mean.
-        quantity: `"episode_return"`, or `"score"` where returns were normalised.
-        positions: int64 or float64 `[N]`, where every seed has figures.
-        estimate: the statistic with its 95% interval, `[N]`.
+        quantity: `"episode_return"`, or `"score"` for normalised returns.
+        positions: int64 or float64 `[N]`, within the range that all seeds have reached.
+        estimate: the statistic with its 95% confidence interval, `[N]`.
     """
 
     agent: str
@@ -61,24 +62,24 @@ def aggregate(
     statistic: str = "mean",
     scales: Scales | None = None,
 ) -> list[Curve]:
-    """One curve for each agent in each environment, sorted by environment and agent.
+    """Computes a curve for each agent in each environment, sorted by both.
 
-    Runs of an agent that differ in its settings are curves of their own. Seeds whose
-    figures are at other positions are interpolated linearly. The same runs always give
-    the same intervals.
+    Runs of one agent with different settings belong to different curves. Seeds that
+    were evaluated at different positions are interpolated linearly. The same runs
+    always yield the same intervals.
 
     Args:
-        runs: as `load_run` gives them.
-        x: positions, environment steps or seconds of wall-clock time.
+        runs: as returned by `load_run`.
+        x: unit of the positions, actor steps or seconds of wall-clock time.
         statistic: `"mean"` or `"iqm"`; see `statistics.estimate`.
-        scales: by pattern of environment ids (`*` stands for anything; the first that
-            fits counts), the returns whose scores are 0 and 1. With them curves are
-            of scores, and where there are several environments an agent that has
-            runs in each has one more, over `ALL` of them.
+        scales: maps patterns of environment ids (`*` matches anything; the first match
+            counts) to the returns that have the scores 0 and 1. If given, curves show
+            scores; and with several environments, each agent that has runs in all of
+            them gets one more curve, over `ALL`.
 
     Raises:
-        ValueError: no scale fits an environment, or such an agent has not equally many
-            seeds in each.
+        ValueError: no pattern matches an environment, or an agent's number of seeds
+            differs between environments.
         ImportError: SciPy is not installed.
     """
     runs = list(runs)
@@ -112,22 +113,22 @@ def plot_runs(
     statistic: str = "mean",
     scales: Scales | None = None,
 ) -> list[Curve]:
-    """Draws runs' learning curves, one panel for each environment.
+    """Draws the learning curves of runs, one panel for each environment.
 
     Args:
-        run_dirs: the runs' directories; one named twice counts once.
-        output: the picture, by its suffix a PNG, PDF or SVG; the same figures go into
-            a `.csv` beside it.
-        x: as in `aggregate`, like what follows.
-        statistic: see there.
-        scales: see there.
+        run_dirs: the runs' directories; duplicates count once.
+        output: path of the picture, whose suffix selects PNG, PDF or SVG; the curves
+            are also written to a `.csv` beside it.
+        x: see `aggregate`.
+        statistic: see `aggregate`.
+        scales: see `aggregate`.
 
     Returns:
-        What was drawn.
+        The curves drawn.
 
     Raises:
-        ValueError: there is no run in one of `run_dirs`, or no return in it yet, or
-            what `aggregate` raises.
+        ValueError: one of `run_dirs` holds no run or has no return yet; also for the
+            reasons of `aggregate`.
         ImportError: Matplotlib or SciPy is not installed.
         OSError: `output` cannot be written.
     """
@@ -153,7 +154,7 @@ def plot_runs(
 
 
 def _normalize(run: plotting_runs.Run, scales: Scales) -> plotting_runs.Run:
-    """`run` with scores in the place of returns."""
+    """`run` with its returns replaced by scores."""
     for pattern, (zero, one) in scales.items():
         if fnmatch.fnmatchcase(run.environment, pattern):
             scores = (run.episode_returns - zero) / (one - zero)
@@ -165,10 +166,10 @@ def _normalize(run: plotting_runs.Run, scales: Scales) -> plotting_runs.Run:
 
 
 def _names(runs: Sequence[plotting_runs.Run]) -> list[str]:
-    """Each run's agent, with the settings in which others of it differ.
+    """Each run's agent name, with the settings in which that agent's runs differ.
 
-    Others are those of the same agent in the same environment: agents have settings of
-    their own for some suites.
+    Only runs in the same environment are compared, because agents have other default
+    settings for some suites.
     """
     groups = collections.defaultdict(list)
     for run in runs:
@@ -188,7 +189,7 @@ def _names(runs: Sequence[plotting_runs.Run]) -> list[str]:
 def _pool(
     groups: Mapping[str, Mapping[str, list[plotting_runs.Run]]],
 ) -> dict[str, list[list[plotting_runs.Run]]]:
-    """The seeds in each environment of every agent that has some in all."""
+    """The runs by environment, of every agent that has runs in all of them."""
     pooled = {}
     for name in sorted(set.intersection(*map(set, groups.values()))):
         tasks = [groups[environment][name] for environment in sorted(groups)]
@@ -214,7 +215,7 @@ def _curve(
     statistic: str,
     quantity: str,
 ) -> Curve:
-    """Aggregates the seeds of one agent, by task."""
+    """Aggregates the runs of one agent; `tasks` holds the seeds of each environment."""
     runs = tuple(run for seeds in tasks for run in seeds)
     positions = _common_positions([_positions(run, x) for run in runs])
     strata = [
@@ -244,10 +245,11 @@ def _positions(run: plotting_runs.Run, x: X) -> np.ndarray:
 
 
 def _common_positions(positions: Sequence[np.ndarray]) -> np.ndarray:
-    """Every position that a seed has figures at, within what all seeds have reached.
+    """Positions of any seed's returns, within the range that all seeds have reached.
 
-    Where those are more than a picture can show, as many as it can, evenly spaced.
+    Where there are more than a picture can show, that many, evenly spaced.
     """
+    # Past the end of the shortest run, the mean would be over fewer seeds.
     last = min(p[-1] for p in positions)
     first = min(max(p[0] for p in positions), last)
     union = np.unique(np.concatenate([*positions, [first]]))
@@ -260,7 +262,7 @@ def _common_positions(positions: Sequence[np.ndarray]) -> np.ndarray:
 def _draw_panel(
     axes: mpl_axes.Axes, curves: Sequence[Curve], colours: Mapping[str, str]
 ) -> None:
-    """One environment's curves."""
+    """Draws the curves of one environment."""
     scale, unit = _unit(curves)
     for curve in curves:
         _draw_curve(axes, curve, colours[curve.agent], scale=scale)
@@ -269,7 +271,7 @@ def _draw_panel(
 
 
 def _quantity(curves: Sequence[Curve]) -> str:
-    """What a panel shows, such as `evaluation return` and, below, which statistic."""
+    """The y-axis label: such as `evaluation return` and, below it, the statistic."""
     kinds = {run.kind for curve in curves for run in curve.runs}
     words = {"episode_return": "return", "score": "score"}[curves[0].quantity]
     if kinds == {"eval"}:
@@ -282,7 +284,7 @@ def _quantity(curves: Sequence[Curve]) -> str:
 
 
 def _unit(curves: Sequence[Curve]) -> tuple[float, str]:
-    """What to divide positions by, and what they are then."""
+    """The divisor of the positions, and the x-axis label of the quotient."""
     if curves[0].x == "steps":
         return 1.0, "environment steps"
     longest = max(curve.positions[-1] for curve in curves)
@@ -299,13 +301,14 @@ def _draw_curve(
     """The statistic in bold, its interval as a band, each seed as a thin line."""
     positions, estimate = curve.positions / scale, curve.estimate
     has_one_point = len(positions) == 1
+    # Seeds of different environments are at different positions, so `ALL` has no lines.
     if len(curve.runs) > 1 and curve.environment != ALL:
         for run in curve.runs:
             seed = _positions(run, curve.x) / scale
             axes.plot(
                 seed, run.episode_returns, color=colour, linewidth=0.7, alpha=0.35
             )
-    if has_one_point:
+    if has_one_point:  # A band of no width would not be seen.
         axes.vlines(positions, estimate.lower, estimate.upper, color=colour)
     axes.fill_between(
         positions,
@@ -327,7 +330,7 @@ def _draw_curve(
 
 
 def _label(curve: Curve) -> str:
-    """Such as `d4pg, 5 seeds`."""
+    """A legend entry, such as `d4pg, 5 seeds`."""
     label = curve.agent
     if len(curve.runs) > 1:
         label += f", {curve.num_seeds} seed{'s' if curve.num_seeds > 1 else ''}"

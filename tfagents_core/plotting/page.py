@@ -1,4 +1,4 @@
-"""One run's own page: whether it learns, how fast, and on what."""
+"""An overview page of one run: returns, losses, speed, replay and sample age."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tfagents_core.plotting import style
 if TYPE_CHECKING:
     from matplotlib import axes as mpl_axes
 
-_NUM_BINS = 25
+_NUM_BINS = 25  # Of rates, which between single rows are noisy.
 _PANEL_INCHES = (5.0, 3.2)
-_MAX_LOG_RATIO = 20.0
+_MAX_LOG_RATIO = 20.0  # Losses farther apart than this share a logarithmic axis.
 _STEPS = "environment steps"
 _AGE = "sample_age_inserts"
 _COUNTS: Any = (
@@ -31,17 +31,17 @@ Panel = Callable[["mpl_axes.Axes", Rows], None]
 
 
 def draw_page(run_dir: str | os.PathLike[str], output: pathlib.Path) -> None:
-    """Draws returns, losses, speed, the replay and how stale its samples are.
+    """Draws returns, losses, speed, the replay and the age of its samples.
 
-    A panel is left out where the run has no figures for it. Where a replay has several
-    tables, each is a line.
+    A panel whose metrics the run has not logged is left out. A replay with several
+    tables has a line for each.
 
     Args:
-        run_dir: the run's directory; a run still going on will do.
-        output: the picture, by its suffix a PNG, PDF or SVG.
+        run_dir: the run's directory; the run may still be in progress.
+        output: path of the picture, whose suffix selects PNG, PDF or SVG.
 
     Raises:
-        ValueError: there is no run, or it has no figures yet.
+        ValueError: there is no run, or it has logged no metrics yet.
         ImportError: Matplotlib is not installed.
         OSError: `output` cannot be written.
     """
@@ -64,7 +64,7 @@ def draw_page(run_dir: str | os.PathLike[str], output: pathlib.Path) -> None:
 
 
 def _draw_returns(axes: mpl_axes.Axes, rows: Rows) -> None:
-    """Training episodes as dots and their running mean, evaluations as a line."""
+    """Training returns as dots with a moving average, evaluation returns as a line."""
     episodes = _of_kind(rows, "train", "episode_return")
     if episodes:
         steps, returns = _columns(episodes, "episode_return")
@@ -95,7 +95,7 @@ def _draw_returns(axes: mpl_axes.Axes, rows: Rows) -> None:
 
 
 def _draw_losses(axes: mpl_axes.Axes, rows: Rows) -> None:
-    """Every figure of the learner whose name ends in `loss`."""
+    """Every metric of the learner whose name ends in `loss`."""
     lines = {name: _learner_columns(rows, name) for name in _losses(rows)}
     for colour, (name, (steps, values)) in zip(style.COLOURS, lines.items()):
         axes.plot(steps, values, color=colour, linewidth=1.2, label=_in_words(name))
@@ -108,7 +108,7 @@ def _draw_losses(axes: mpl_axes.Axes, rows: Rows) -> None:
 
 
 def _draw_speed(axes: mpl_axes.Axes, rows: Rows) -> None:
-    """Steps of actors and learner by seconds of everything, evaluations included."""
+    """Actor and learner steps per second of wall-clock time, evaluations included."""
     steps, seconds = _columns(rows, "walltime_s")
     edges = _bin_edges(steps)
     middles = (steps[edges[1:]] + steps[edges[:-1]]) / 2
@@ -124,7 +124,7 @@ def _draw_speed(axes: mpl_axes.Axes, rows: Rows) -> None:
 
 
 def _draw_replay(axes: mpl_axes.Axes, rows: Rows) -> None:
-    """Items in each table, and how many went in and out so far."""
+    """Items in each table, and items inserted and sampled so far."""
     for colour, table in zip(style.COLOURS, _tables(rows)):
         for name, words, line in _COUNTS:
             steps, values = _learner_columns(rows, name + table)
@@ -137,7 +137,7 @@ def _draw_replay(axes: mpl_axes.Axes, rows: Rows) -> None:
 
 
 def _draw_limiter(axes: mpl_axes.Axes, rows: Rows) -> None:
-    """Samples an insert from each of the learner's rows to the next, and the target."""
+    """Samples per insert between rows of the learner, and the rate limiter's target."""
     for colour, table in zip(style.COLOURS, _tables(rows)):
         found = _of_kind(rows, "learner", f"replay_samples{table}")
         steps, samples = _columns(found, f"replay_samples{table}")
@@ -156,11 +156,11 @@ def _draw_limiter(axes: mpl_axes.Axes, rows: Rows) -> None:
 
 
 def _draw_staleness(axes: mpl_axes.Axes, rows: Rows) -> None:
-    """Mean age of the items that were learned from."""
+    """Mean age of the sampled items, in items inserted since."""
     found = _of_kind(rows, "learner", _AGE)
     steps, ages = _columns(found, _AGE)
     _draw_cloud(axes, steps, ages, colour=style.COLOURS[0], of="batches")
-    if _tables(rows) == [""]:
+    if _tables(rows) == [""]:  # The metric does not name its table.
         size = plotting_runs.column(found, "replay_size")
         label = "uniform draws"
         axes.plot(steps, (size - 1) / 2, "--", color=style.GRAY, label=label)
@@ -173,16 +173,16 @@ def _draw_staleness(axes: mpl_axes.Axes, rows: Rows) -> None:
 def _draw_cloud(
     axes: mpl_axes.Axes, steps: np.ndarray, values: np.ndarray, *, colour: str, of: str
 ) -> None:
-    """Values as dots, and the mean of the last few as a line; `of` says what."""
+    """Values as dots with their moving average as a line; `of` names the values."""
     window = min(plotting_runs.SMOOTHING_EPISODES, 1 + len(values) // 20)
     axes.scatter(steps, values, s=6, color=colour, alpha=0.35, linewidths=0)
     label = of if window == 1 else f"mean of {window} {of}"
-    is_last = np.append(np.diff(steps) > 0, True)  # Of those at one step.
+    is_last = np.append(np.diff(steps) > 0, True)  # The last value at each step.
     means = plotting_runs.smooth(values, window)[is_last]
     axes.plot(steps[is_last], means, color=colour, label=label)
 
 
-# Whether a run has figures for a panel, and what draws it.
+# For each panel: whether the run has logged its metrics, and what draws it.
 _PANELS: tuple[tuple[Callable[[Rows], bool], Panel], ...] = (
     (
         lambda rows: any(row.get("episode_return") is not None for row in rows),
@@ -197,23 +197,23 @@ _PANELS: tuple[tuple[Callable[[Rows], bool], Panel], ...] = (
 
 
 def _of_kind(rows: Rows, kind: str, name: str) -> Rows:
-    """The rows of a kind that have a figure of that name."""
+    """The rows of one kind that have the metric `name`."""
     return [row for row in rows if row["kind"] == kind and row.get(name) is not None]
 
 
 def _columns(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Actor steps and the figures `name` of `rows`, both float64 `[N]`."""
+    """Actor steps and the metric `name` of `rows`, both float64 `[N]`."""
     steps = plotting_runs.column(rows, "num_actor_steps")
     return steps, plotting_runs.column(rows, name)
 
 
 def _learner_columns(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """As `_columns`, of the learner's rows that have the figure."""
+    """As `_columns`, of the learner's rows that have the metric."""
     return _columns(_of_kind(rows, "learner", name), name)
 
 
 def _losses(rows: Rows) -> list[str]:
-    """Names of the learner's losses, in its own order."""
+    """Names of the learner's losses, in the order in which it logs them."""
     names = dict.fromkeys(
         name for row in rows if row["kind"] == "learner" for name in row
     )
@@ -225,14 +225,14 @@ def _losses(rows: Rows) -> list[str]:
 
 
 def _tables(rows: Rows) -> list[str]:
-    """What the names of each table's figures end in; of an only table, nothing."""
+    """The suffix of each table's metrics, such as `/table`; `""` for a sole table."""
     names = dict.fromkeys(name for row in rows for name in row)
     start = "replay_size"
     return [name.removeprefix(start) for name in names if name.startswith(start)]
 
 
 def _bin_edges(steps: np.ndarray) -> np.ndarray:
-    """Indices of the rows between which rates are taken, some 25 of different steps."""
+    """Indices of the rows between which rates are computed: about 25, evenly spaced."""
     if not len(steps):
         return np.zeros(0, np.int64)
     edges = np.linspace(steps[0], steps[-1], _NUM_BINS + 1)

@@ -1,4 +1,4 @@
-"""Runs as plots need them, read from their directories."""
+"""Reads runs' configurations and metrics from their directories."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 SMOOTHING_EPISODES = 20
-# Options of environment ids that say where a record goes, and nothing of the task.
+# Options of environment ids that say where to record a run; they do not change the
+# task.
 _RECORD_OPTIONS = frozenset({"results_dir", "overwrite"})
 
 Row = Mapping[str, Any]
@@ -25,14 +26,13 @@ class Run:
     Attributes:
         path: the run's directory.
         agent: the agent's name.
-        environment: the environment's id, without where bsuite records the run.
+        environment: the environment's id, without bsuite's recording options.
         seed: the run's seed.
-        settings: what else the run was given: the agent's hyper-parameters and
-            `envs_per_actor`.
-        kind: `"eval"`, or `"train"` where the run has no evaluation; training returns
-            are smoothed over the last 20 episodes.
-        num_actor_steps: int64 `[N]`, rising.
-        walltime_s: float64 `[N]`, rising.
+        settings: the agent's hyper-parameters and `envs_per_actor`.
+        kind: `"eval"`, or `"train"` if the run has no evaluation; training returns are
+            smoothed over the last 20 episodes.
+        num_actor_steps: int64 `[N]`, increasing.
+        walltime_s: float64 `[N]`, increasing.
         episode_returns: float64 `[N]`, finite.
     """
 
@@ -48,7 +48,7 @@ class Run:
 
 
 def load_run(run_dir: str | os.PathLike[str]) -> Run:
-    """Reads one run's directory; a run still going on will do.
+    """Reads one run's directory; the run may still be in progress.
 
     Raises:
         ValueError: there is no run, or it has no return yet.
@@ -94,7 +94,7 @@ def read_config(path: pathlib.Path) -> dict[str, Any]:
 
 
 def task_of(environment_id: str) -> str:
-    """`environment_id` without the options that differ from seed to seed."""
+    """`environment_id` without the recording options, which differ between seeds."""
     name, _, query = environment_id.partition("?")
     options = [
         option
@@ -105,7 +105,7 @@ def task_of(environment_id: str) -> str:
 
 
 def read_rows(path: pathlib.Path) -> Iterable[Row]:
-    """A run's whole lines; the last may be torn where the run still writes."""
+    """A run's metrics; an incomplete last line, still being written, is skipped."""
     metrics = path / "metrics.jsonl"
     if not metrics.exists():
         return
@@ -116,13 +116,13 @@ def read_rows(path: pathlib.Path) -> Iterable[Row]:
 
 
 def column(rows: Iterable[Row], name: str) -> np.ndarray:
-    """The figures `name` of `rows`, float64 `[N]`; NaN where a row has none."""
+    """The metric `name` of `rows`, float64 `[N]`; NaN where a row has none."""
     values = [row.get(name) for row in rows]
     return np.array([np.nan if v is None else v for v in values], np.float64)
 
 
 def smooth(values: np.ndarray, window: int = SMOOTHING_EPISODES) -> np.ndarray:
-    """At each of `values` `[N]` the mean of the last `window` up to it."""
+    """Moving average `[N]`: the mean of up to `window` values that end at each."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(sums))
     starts = np.maximum(ends - window, 0)

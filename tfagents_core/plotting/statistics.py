@@ -1,9 +1,9 @@
-"""What many runs amount to, and how sure one can be of it.
+"""Aggregate scores over runs, with bootstrap confidence intervals.
 
 Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Statistical
 Precipice, https://arxiv.org/abs/2108.13264: the interquartile mean (Section 4.3) and
 stratified bootstrap intervals (Section 4.1), whose strata are the tasks. The authors'
-package, rliable, gives the same figures; see tests/plotting.
+package, rliable, computes the same values; see tests/plotting.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 NUM_RESAMPLES = 2_000
 _CONFIDENCE = 0.95
-_MAX_FIGURES_AT_ONCE = 4_000_000  # Of one batch of resamples: 32 MB.
+_MAX_FIGURES_AT_ONCE = 4_000_000  # Scores in a batch of resamples: 32 MB.
 
 
 class Estimate(NamedTuple):
@@ -23,9 +23,9 @@ class Estimate(NamedTuple):
 
     Attributes:
         value: float64 `[N]`.
-        lower: float64 `[N]`, the lower end of its 95% interval; NaN where there is one
-            run of each task, which says nothing of others.
-        upper: float64 `[N]`, the upper end.
+        lower: float64 `[N]`, lower end of the 95% confidence interval; NaN if each task
+            has one run only, from which no variance can be estimated.
+        upper: float64 `[N]`, upper end; NaN likewise.
     """
 
     value: np.ndarray
@@ -41,7 +41,7 @@ def _iqm(scores: np.ndarray, axis: int) -> Any:
     return _scipy_stats().trim_mean(scores, 0.25, axis=axis)
 
 
-# By name; each a function of scores and the axis along which the runs are.
+# Functions of the scores and the axis of the runs, by name.
 STATISTICS: Mapping[str, Callable[[np.ndarray, int], Any]] = {
     "mean": _mean,
     "iqm": _iqm,
@@ -49,20 +49,21 @@ STATISTICS: Mapping[str, Callable[[np.ndarray, int], Any]] = {
 
 
 def estimate(strata: Sequence[np.ndarray], statistic: str) -> Estimate:
-    """A statistic of all runs of all tasks, with a 95% percentile bootstrap interval.
+    """A statistic over all runs of all tasks, with a 95% percentile bootstrap interval.
 
-    Each resample draws, from each task's runs, as many as it has, with replacement. The
-    same scores always give the same interval.
+    The bootstrap is stratified: each resample draws S runs of each task with
+    replacement. Its generator is seeded, so the same scores always yield the same
+    interval.
 
     Args:
-        strata: for each task the scores of its S runs, `[S, N]`, S the same for all.
-        statistic: `"mean"`, or `"iqm"`, the interquartile mean: that of the runs left
-            when the lowest and the highest quarter, rounded down, are taken away. With
-            fewer than four scores that is the mean.
+        strata: for each task the scores of its S runs, `[S, N]`; S is the same for all.
+        statistic: `"mean"`, or `"iqm"`, the interquartile mean: the mean after the
+            lowest and the highest quarter of the scores, rounded down, are discarded.
+            For fewer than four scores it is the mean.
 
     Raises:
-        ValueError: tasks differ in the number of runs, which would then not count
-            alike.
+        ValueError: tasks differ in the number of runs, so runs would be weighted
+            unequally.
         ImportError: SciPy is not installed.
     """
     if len({len(scores) for scores in strata}) != 1:

@@ -1,4 +1,4 @@
-"""How every picture looks."""
+"""The common look of all pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib import axes as mpl_axes
 
 # Okabe and Ito's palette ("Color Universal Design", 2008), which colour-blind readers
-# can tell apart, without its yellow, too pale for a line on white.
+# can tell apart. Its yellow is left out: it is too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GRAY = "#888888"
 _STYLE: Any = {
@@ -42,19 +42,19 @@ def picture(
     panel_inches: tuple[float, float] = (5.6, 3.8),
     title: str = "",
 ) -> Iterator[list[mpl_axes.Axes]]:
-    """Gives panels to draw on, and writes the picture when that is done.
+    """Yields panels to draw on, and writes the picture when the block ends.
 
     Args:
-        output: the picture, by its suffix a PNG, PDF or SVG; its directory is made if
-            need be.
-        num_panels: how many panels.
-        max_columns: most of them beside each other.
-        panel_inches: width and height of one.
-        title: over all of them.
+        output: path of the picture, whose suffix selects PNG, PDF or SVG; its directory
+            is created if needed.
+        num_panels: number of panels.
+        max_columns: most panels side by side.
+        panel_inches: width and height of a panel.
+        title: title above all panels.
 
     Raises:
         ImportError: Matplotlib is not installed.
-        ValueError: there is no such kind of picture.
+        ValueError: the suffix is of no known format.
         OSError: `output` cannot be written.
     """
     try:
@@ -70,7 +70,7 @@ def picture(
     num_rows = math.ceil(num_panels / columns)
     width, height = panel_inches
     with mpl.rc_context():
-        mpl.rcdefaults()  # Other packages, bsuite's plots for one, leave theirs behind.
+        mpl.rcdefaults()  # bsuite's plots, for one, change the global settings.
         mpl.rcParams.update(_STYLE)
         # A figure without pyplot draws with Agg and leaves no global state behind.
         figure = mpl_figure.Figure(
@@ -87,9 +87,10 @@ def picture(
 
 
 def finish(axes: mpl_axes.Axes, title: str, *, x: str, y: str = "") -> None:
-    """Gives a panel its words, its grid and figures that can be read.
+    """Sets a panel's title, axis labels, grid and readable tick labels.
 
-    To be called when all is drawn and the scales are set.
+    Call it when everything is drawn and the scales are set, because setting a scale
+    replaces the tick labels.
     """
     axes.set_title(title)
     axes.set_xlabel(x)
@@ -103,7 +104,7 @@ def finish(axes: mpl_axes.Axes, title: str, *, x: str, y: str = "") -> None:
 
 
 def short(value: float) -> str:
-    """`20000` as `20k` and `1500000` as `1.5M`."""
+    """Formats 20000 as `20k` and 1500000 as `1.5M`."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{unit}"

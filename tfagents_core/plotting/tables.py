@@ -1,4 +1,4 @@
-"""The figures of curves, for programs and for people."""
+"""Tables of curves: CSV for programs, aligned text for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POSITIONS = {"steps": "num_actor_steps", "walltime": "walltime_s"}
 
 
 def write_table(curves: Sequence[plotting_curves.Curve], path: pathlib.Path) -> None:
-    """Writes CSV: a row for each point of each curve; no interval of one seed."""
+    """Writes CSV, a row for each point of each curve; one seed has empty intervals."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         position, quantity = _POSITIONS[curves[0].x], curves[0].quantity
@@ -33,7 +33,7 @@ def write_table(curves: Sequence[plotting_curves.Curve], path: pathlib.Path) -> 
 
 
 def format_table(curves: Iterable[plotting_curves.Curve]) -> str:
-    """Where each curve ends, as aligned columns of text."""
+    """The last point of each curve, as aligned columns of text."""
     curves = list(curves)
     where = "steps" if curves[0].x == "steps" else "seconds"
     quantity = "return" if curves[0].quantity == "episode_return" else "score"
@@ -64,5 +64,5 @@ def _last(curve: plotting_curves.Curve) -> list[str]:
 
 
 def _figure(value: float) -> str:
-    """`value` to a tenth where it is large, to a thousandth where it is not."""
+    """`value` with one decimal from 10 up, with three below."""
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3f}"

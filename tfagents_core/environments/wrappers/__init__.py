@@ -1,4 +1,4 @@
-"""Wrappers that turn one `dm_env.Environment` into another."""
+"""Wrappers of a `dm_env.Environment`."""
 
 from tfagents_core.environments.wrappers.actions import ActionRepeat, CanonicalActions
 from tfagents_core.environments.wrappers.base import EnvironmentWrapper

@@ -1,4 +1,4 @@
-"""What an agent's action becomes: canonical actions, and repeated ones."""
+"""Action wrappers: canonical actions, and action repeat."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from tfagents_core.environments.wrappers import base
 
 
 class CanonicalActions(base.EnvironmentWrapper):
-    """Discrete actions are int32 and continuous ones float32 in `[-1, 1]`.
+    """Takes discrete actions as int32 and continuous ones as float32 in `[-1, 1]`.
 
-    A continuous action `a` becomes `middle + a * half_range` of the bounds of the
-    wrapped environment. Nested actions are treated leaf by leaf.
+    A continuous action `a` is scaled to `middle + a * half_range` of the wrapped
+    environment's bounds. Nested actions are converted leaf by leaf.
     """
 
     def __init__(self, environment: dm_env.Environment, *, clip: bool = True) -> None:
         """Wraps `environment`.
 
         Args:
-          environment: the actions of its spec are discrete, or floating with finite
-            bounds.
-          clip: bring continuous actions outside `[-1, 1]` to its ends; else they are
-            scaled as they are and the environment decides.
+            environment: its actions are discrete, or floating-point with finite bounds.
+            clip: clip continuous actions to `[-1, 1]`; otherwise they are only scaled,
+                and the environment deals with those out of bounds.
 
         Raises:
-          errors.UnsupportedEnvironmentError: if the action spec is of any other kind.
+            errors.UnsupportedEnvironmentError: if an action is of any other kind.
         """
         super().__init__(environment)
         inner = environment.action_spec()
@@ -40,10 +39,10 @@ class CanonicalActions(base.EnvironmentWrapper):
         self._converters = [_converter(spec, clip) for spec in tree.flatten(inner)]
 
     def step(self, action: Any) -> dm_env.TimeStep:
-        """Takes one step with the action that the canonical one stands for.
+        """Converts the canonical action and takes one step with it.
 
         Raises:
-          ValueError: if a discrete action is out of range.
+            ValueError: if a discrete action is out of range.
         """
         return self._environment.step(self._convert(action))
 
@@ -87,7 +86,7 @@ def _converter(spec: specs.Array, clip: bool) -> Callable[[Any], Any]:
 
     def scale(action: Any) -> Any:
         scaled = middle + half_range * np.asarray(action, np.float64)
-        if clip:
+        if clip:  # After scaling, so that rounding cannot leave the bounds either.
             scaled = np.minimum(np.maximum(scaled, minimum), maximum)
         return np.asarray(scaled, spec.dtype)
 
@@ -107,17 +106,17 @@ def _discrete_converter(spec: specs.DiscreteArray) -> Callable[[Any], Any]:
 
 
 class ActionRepeat(base.EnvironmentWrapper):
-    """Each action is taken several times, or until the episode ends.
+    """Repeats each action for several steps, or until the episode ends.
 
-    Of `k` steps the agent sees the last observation, the return
+    After `k` steps the agent receives the last observation, the discounted return
     `r_1 + d_1 r_2 + ... + d_1 ... d_{k-1} r_k` and the discount `d_1 ... d_k`.
     """
 
     def __init__(self, environment: dm_env.Environment, num_repeats: int) -> None:
-        """Wraps `environment`; `num_repeats` >= 1 is in steps of it.
+        """Wraps `environment`; `num_repeats` >= 1 counts its steps.
 
         Raises:
-          ValueError: if `num_repeats` is less than 1.
+            ValueError: if `num_repeats` is less than 1.
         """
         super().__init__(environment)
         if num_repeats < 1:
@@ -126,13 +125,13 @@ class ActionRepeat(base.EnvironmentWrapper):
 
     @property
     def steps_per_second(self) -> float:
-        """Of these longer steps."""
+        """Agent steps per second, each of `num_repeats` environment steps."""
         return float(self._environment.steps_per_second) / self._num_repeats
 
     def step(self, action: Any) -> dm_env.TimeStep:
-        """Takes up to `num_repeats` steps."""
+        """Takes up to `num_repeats` steps with the same action."""
         timestep = self._environment.step(action)
-        if timestep.first():
+        if timestep.first():  # A reset, which has no reward to add to.
             return timestep
         reward, discount = timestep.reward, timestep.discount
         for _ in range(self._num_repeats - 1):

@@ -1,4 +1,4 @@
-"""The wrapper that changes nothing, from which the others start."""
+"""The base class of all wrappers, which by itself changes nothing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import dm_env
 
 
 class EnvironmentWrapper(dm_env.Environment):
-    """Passes everything on to the environment it wraps.
+    """Forwards everything to the environment it wraps.
 
-    A subclass overrides what it changes. Public attributes that a wrapper lacks are
-    read from the wrapped environment, so that `bsuite_num_episodes`, `physics` or
-    `lives` stay in reach; the episode's number can also be written through it. Owns
-    the wrapped environment; not thread-safe.
+    A subclass overrides what it changes. Public attributes that a wrapper lacks, such
+    as `bsuite_num_episodes`, `physics` or `lives`, are read from the wrapped
+    environment; `next_episode_number` can also be set through it. Owns the wrapped
+    environment; not thread-safe.
     """
 
     def __init__(self, environment: dm_env.Environment) -> None:
@@ -26,12 +26,12 @@ class EnvironmentWrapper(dm_env.Environment):
 
     @property
     def episode_number(self) -> int:
-        """How many episodes have begun."""
+        """Number of episodes begun."""
         return int(self._environment.episode_number)
 
     @property
     def next_episode_number(self) -> int:
-        """The number, counted from 0, of the episode that the next reset begins."""
+        """Number, from 0, of the episode that the next reset begins; writable."""
         return int(self._environment.next_episode_number)
 
     @next_episode_number.setter
@@ -39,6 +39,7 @@ class EnvironmentWrapper(dm_env.Environment):
         self._environment.next_episode_number = number
 
     def __getattr__(self, name: str) -> Any:
+        # Before `__init__` has run, looking up `_environment` would recurse for ever.
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
         return getattr(self._environment, name)
@@ -52,19 +53,19 @@ class EnvironmentWrapper(dm_env.Environment):
         return self._environment.step(action)
 
     def observation_spec(self) -> Any:
-        """The observation's spec."""
+        """The wrapped environment's observation spec."""
         return self._environment.observation_spec()
 
     def action_spec(self) -> Any:
-        """The action's spec."""
+        """The wrapped environment's action spec."""
         return self._environment.action_spec()
 
     def reward_spec(self) -> Any:
-        """The reward's spec."""
+        """The wrapped environment's reward spec."""
         return self._environment.reward_spec()
 
     def discount_spec(self) -> Any:
-        """The discount's spec."""
+        """The wrapped environment's discount spec."""
         return self._environment.discount_spec()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Where an episode ends, and where bootstrapping does."""
+"""Wrappers that truncate episodes or stop bootstrapping."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from tfagents_core.environments.wrappers import base
 
 
 class StepLimit(base.EnvironmentWrapper):
-    """Cuts episodes off after a number of steps.
+    """Truncates episodes after a number of steps.
 
-    The step at the limit keeps the environment's own discount, which is 1 unless the
-    environment says otherwise: a time limit is no terminal state.
+    The step at the limit keeps the environment's discount, which is 1 unless the
+    episode terminated there: a time limit is not a terminal state, so agents still
+    bootstrap.
     """
 
     def __init__(self, environment: dm_env.Environment, num_steps: int) -> None:
-        """Wraps `environment`; `num_steps` >= 1 is the longest episode, in steps.
+        """Wraps `environment`; `num_steps` >= 1 is the time limit in steps.
 
         Raises:
-          ValueError: if `num_steps` is less than 1.
+            ValueError: if `num_steps` is less than 1.
         """
         super().__init__(environment)
         if num_steps < 1:
@@ -36,7 +37,8 @@ class StepLimit(base.EnvironmentWrapper):
         return self._environment.reset()
 
     def step(self, action: Any) -> dm_env.TimeStep:
-        """Takes one step, the last one where the limit is reached."""
+        """Takes one step, which ends the episode at the limit."""
+        # The wrapped environment knows no limit: a step would continue its episode.
         if self._is_over:
             return self.reset()
         timestep = self._environment.step(action)
@@ -48,12 +50,12 @@ class StepLimit(base.EnvironmentWrapper):
 
 
 class LifeLoss(base.EnvironmentWrapper):
-    """Losing a life ends bootstrapping: the discount of that step is 0.
+    """Sets the discount to 0 where a life is lost, which stops bootstrapping there.
 
-    The game itself goes on, so an episode stays a whole game: its return is the game's
-    score, and it can be played again by its number. The wrapped environment has an
-    attribute `lives`. Mnih et al., 2015 (Methods) mark the loss of a life as the end
-    of an episode in training; Machado et al., 2018 recommend ends at game over only.
+    The episode continues to game over, so its return is the game's score, and it can be
+    replayed from its number. The wrapped environment must have an attribute `lives`.
+    Mnih et al., 2015 (Methods) mark the loss of a life as the end of an episode in
+    training; Machado et al., 2018 recommend ends at game over only.
     """
 
     def __init__(self, environment: dm_env.Environment) -> None:
@@ -70,6 +72,7 @@ class LifeLoss(base.EnvironmentWrapper):
         """Takes one step."""
         timestep = self._environment.step(action)
         num_lives = self._environment.lives
+        # A new game may have fewer lives than the last one had left.
         is_lost = num_lives < self._num_lives and not timestep.first()
         self._num_lives = num_lives
         return timestep._replace(discount=0.0) if is_lost else timestep

@@ -1,4 +1,4 @@
-"""The last few frames as one observation (Mnih et al., 2015, Methods)."""
+"""Frame stacking (Mnih et al., 2015, Methods)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from tfagents_core.environments.wrappers import base
 
 
 class FrameStacking(base.EnvironmentWrapper):
-    """Observations become the last frames along a new leading axis, oldest first.
+    """Stacks the last frames along a new leading axis, oldest first.
 
-    Keeps the promise of `specs.StackedArray`: each value is the one before shifted by
-    one frame, and an episode's first value repeats its first frame. Every value is a
-    new array. Nested observations are stacked leaf by leaf.
+    Keeps the promise of `specs.StackedArray`: each stack is the previous one shifted by
+    one frame, and an episode's first stack repeats its first frame. Adders rely on it
+    to store each frame once. Every stack is a new array. Nested observations are
+    stacked leaf by leaf.
     """
 
     def __init__(self, environment: dm_env.Environment, num_frames: int) -> None:
-        """Wraps `environment`; `num_frames` >= 1 is how many frames a value holds.
+        """Wraps `environment`; `num_frames` >= 1 is the size of a stack.
 
         Raises:
-          ValueError: if `num_frames` is less than 1.
+            ValueError: if `num_frames` is less than 1.
         """
         super().__init__(environment)
         if num_frames < 1:

@@ -1,4 +1,4 @@
-"""Observations in another shape."""
+"""Observation wrappers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tfagents_core.environments.wrappers import base
 
 
 class ConcatObservation(base.EnvironmentWrapper):
-    """A nested observation becomes one float32 vector [D].
+    """Concatenates a nested observation into one float32 vector [D].
 
-    The parts follow each other in the order of `tree.flatten`: dictionaries by sorted
-    key. Each part is raveled.
+    Each part is flattened; the parts are in the order of `tree.flatten`, which sorts
+    dictionaries by key.
     """
 
     def __init__(self, environment: dm_env.Environment) -> None:

@@ -1,4 +1,4 @@
-"""Rewards on another scale."""
+"""Reward wrappers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class RewardClipping(base.EnvironmentWrapper):
         minimum: float = -1.0,
         maximum: float = 1.0,
     ) -> None:
-        """Wraps `environment`, whose reward is one number.
+        """Wraps `environment`, whose reward must be a scalar.
 
         Raises:
-          ValueError: if `minimum` is not less than `maximum`.
+            ValueError: if `minimum` is not less than `maximum`.
         """
         super().__init__(environment)
         if not minimum < maximum:
@@ -49,5 +49,5 @@ class RewardClipping(base.EnvironmentWrapper):
         return timestep._replace(reward=self._reward_spec.dtype.type(reward))
 
     def reward_spec(self) -> Any:
-        """The wrapped environment's, floating and bounded."""
+        """The wrapped reward spec, floating-point and bounded."""
         return self._reward_spec

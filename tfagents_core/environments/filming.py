@@ -1,8 +1,9 @@
-"""Films of episodes: MP4 files with H.264, which every player and browser shows.
+"""Videos of episodes: MP4 files with H.264, which every player and browser shows.
 
-An episode follows from its seed, its number and its actions, so it is filmed by playing
-it again, in a process of its own. That is because TensorFlow and the OpenGL of machines
-without a graphics card each bring an LLVM, and crash where both are loaded.
+An episode follows from its seed, its number and its actions, so it is filmed by
+replaying it in another process. The process is separate because TensorFlow and Mesa
+(OpenGL on machines without a graphics card) each contain a copy of LLVM and crash in
+one process.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from tfagents_core import environments, types
 _SUFFIX = ".mp4"
 _PACKAGES = ("imageio", "imageio_ffmpeg")
 _DEFAULT_FRAMES_PER_SECOND = 30.0
-_PROGRAM = "from tfagents_core import filming; filming.main()"
+_PROGRAM = "from tfagents_core.environments import filming; filming.main()"
 
-# What the other process may report, by name.
+# Exceptions that the other process may report, by name.
 _ERRORS: dict[str, type[Exception]] = {
     error.__name__: error
     for error in (
@@ -51,23 +52,23 @@ def camera(
     seed: int,
     canonical_actions: bool = True,
 ) -> Iterator[Camera]:
-    """What films the first episode of an environment, in another process.
+    """Yields a camera that films an environment's first episode in another process.
 
-    That process has made the environment and drawn its first state before this begins,
-    so what cannot be filmed shows before anything is played.
+    The process makes the environment and renders its first state before this yields, so
+    an environment that cannot be filmed raises before any episode is played.
 
     Args:
-        path: the MP4 file to be; its directory is made if need be.
+        path: the MP4 file to write; its directory is created if needed.
         environment_id: as for `environments.make`.
-        seed: of the environment.
-        canonical_actions: whether actions will be those of `environments.make`, and not
-            the task's own.
+        seed: the environment's seed.
+        canonical_actions: whether actions will be canonical, as `environments.make`
+            takes them, or else the task's own.
 
     Raises:
         ValueError: `path` does not end in `.mp4`.
-        environments.RenderingError: there is no picture of this environment, or no
-            renderer on this machine.
-        environments.MissingExtraError: a package is missing.
+        environments.RenderingError: this environment cannot be rendered, or not on this
+            machine.
+        environments.MissingExtraError: a package is not installed.
     """
     if path.suffix != _SUFFIX:
         raise ValueError(f"A video is an {_SUFFIX} file, and {str(path)!r} is not.")
@@ -77,6 +78,7 @@ def camera(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            # `python:` ids are to name the same modules there.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             text=True,
         )
@@ -95,11 +97,11 @@ def camera(
 
 
 class Camera:
-    """The near end of a process that films; see `camera`. Not thread-safe.
+    """Controls the process that films; see `camera`. Not thread-safe.
 
     Args:
-        process: runs `main`.
-        log: its standard error.
+        process: the process, which runs `main`.
+        log: the file to which its standard error goes.
     """
 
     def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
@@ -109,14 +111,14 @@ class Camera:
     def film(
         self, actions: Sequence[types.NestedArray], rewards: Sequence[float]
     ) -> None:
-        """Plays the episode again and writes the film of it.
+        """Replays the episode and writes the video.
 
         Args:
-            actions: of each step.
-            rewards: what they brought, to tell that it is the same episode.
+            actions: the action of each step.
+            rewards: the reward of each step, which must be the same in the replay.
 
         Raises:
-            environments.RenderingError: it is another episode: the environment is not
+            environments.RenderingError: a reward differs, so the environment is not
                 deterministic.
             OSError: the file cannot be written.
         """
@@ -127,7 +129,7 @@ class Camera:
         """Sends one request and waits for the answer.
 
         Raises:
-            Exception: what the answer reports, of its own class.
+            Exception: the exception that the answer reports, one of `_ERRORS`.
             OSError: the process died.
         """
         assert self._process.stdin is not None
@@ -149,8 +151,8 @@ class Camera:
 
 
 def main() -> None:
-    """The other process: reads requests, one JSON object a line, and answers each."""
-    # What libraries print must not pass for an answer.
+    """The process that films: answers requests, one JSON object per line."""
+    # Libraries print to stdout too, which must not be taken for an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with _reported(answers):
@@ -170,12 +172,13 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _reported(answers: IO[str]) -> Iterator[None]:
-    """Answers with the error of the block, which ends this process, or with none."""
+    """Answers with the block's error, and then exits, or with no error."""
     error = None
     try:
         yield
     except tuple(_ERRORS.values()) as caught:
         traceback.print_exc()
+        # The most derived class that has a name here; the caught one may be a subclass.
         kind = next(k for k in type(caught).__mro__ if k in _ERRORS.values())
         error = {"kind": kind.__name__, "sentence": str(caught)}
     print(json.dumps({"error": error}), file=answers, flush=True)
@@ -224,7 +227,7 @@ def _film(
     actions: Sequence[Sequence[Any]],
     rewards: Sequence[float],
 ) -> None:
-    """Writes the film of the episode that has just begun."""
+    """Writes the video of the episode that has just begun."""
     fps = getattr(environment, "steps_per_second", _DEFAULT_FRAMES_PER_SECOND)
     spec = environment.action_spec()
     dtypes = [leaf.dtype for leaf in tree.flatten(spec)]
@@ -245,7 +248,7 @@ def _film(
 def _writing(
     path: pathlib.Path, frames_per_second: float, *, num_frames: int
 ) -> Iterator[Any]:
-    """An open video, which is there under its own name once it is whole."""
+    """Opens a video writer; the file gets its final name only when complete."""
     import imageio.v2 as imageio
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -256,12 +259,12 @@ def _writing(
             format="FFMPEG",
             fps=frames_per_second,
             codec="libx264",
-            macro_block_size=2,  # Sides are even; by default they become 16's multiples.
+            macro_block_size=2,  # By default sides are scaled to multiples of 16.
             ffmpeg_log_level="error",
         )
-        with contextlib.closing(writer):  # After an error it would not close itself.
+        with contextlib.closing(writer):  # Also after an error: ends the encoder.
             yield writer
-        _check_whole(unfinished, num_frames)
+        _check_whole(unfinished, num_frames)  # Before the final name is taken.
         os.replace(unfinished, path)
     except OSError as error:
         traceback.print_exc()  # Pages of the encoder's output.
@@ -273,7 +276,7 @@ def _writing(
 
 
 def _check_whole(path: pathlib.Path, num_frames: int) -> None:
-    """Reads the film: the encoder's failures at its end are reported by nobody."""
+    """Counts the frames, because errors at the encoder's end go unreported."""
     import imageio_ffmpeg
 
     try:
@@ -285,6 +288,6 @@ def _check_whole(path: pathlib.Path, num_frames: int) -> None:
 
 
 def _with_even_sides(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Repeats the last row or column where needed: H.264 knows even sides alone."""
+    """Repeats the last row or column if needed: H.264 takes only even sides."""
     height, width, _ = picture.shape
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
