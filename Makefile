@@ -47,8 +47,9 @@ test-cc: setup
 	$(BIN)/cmake --build build/tests
 	$(BIN)/ctest --test-dir build/tests --output-on-failure --no-tests=ignore
 
+# One worker a core, each with one TensorFlow thread: more would spin beside each other.
 test-py: setup
-	$(BIN)/python -P -m pytest -q
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -P -m pytest -q -n auto --dist worksteal
 
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
 	$(BIN)/python -m benchmarks.results
@@ -82,11 +83,14 @@ sanitize: setup ## Runs the C++ tests and 8 threads under ASan+UBSan, then TSan 
 	  build/$$sanitizer/replay_stress $(STRESS_SECONDS); \
 	done
 
-torture: setup ## Kills 200 processes while they save, then two training runs 50 times each.
+torture: setup ## Kills 200 processes while they save, then four training runs 50 times each.
 	$(BIN)/python -P tests/stress/kill.py --kills $(KILLS)
 	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS)
 	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS) \
-	    --environment control:cartpole:swingup
+	    --agent d4pg --environment control:cartpole:swingup
+	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS) \
+	    --agent sac --environment gym:Pendulum-v1
+	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS) --agent ppo
 
 soak: setup ## Ten minutes of mixed work on a replay, whose memory must stay flat.
 	$(BIN)/python -P tests/stress/soak.py --minutes $(SOAK_MINUTES)

@@ -67,6 +67,7 @@ EXTRAS["dev"] = [
     "mypy>=1.11",
     "pytest>=8",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.5",
     "ruff>=0.8",
     "scipy>=1.15",
     "cmake>=3.18",
@@ -102,6 +103,7 @@ setuptools.setup(
         "tfagents_core.agents": [
             "d4pg = tfagents_core.agents.d4pg:D4PGBuilder",
             "dqn = tfagents_core.agents.dqn:DQNBuilder",
+            "ppo = tfagents_core.agents.ppo:PPOBuilder",
             "sac = tfagents_core.agents.sac:SACBuilder",
         ],
     },

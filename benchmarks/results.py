@@ -102,6 +102,14 @@ BARS = (
         "the greatest return there is: 1",
     ),
     Bar(
+        "ppo-cartpole",
+        "ppo",
+        "gym:CartPole-v1",
+        100_000,
+        {100_000: 475},
+        "the greatest return there is: 500",
+    ),
+    Bar(
         "sac-pendulum",
         "sac",
         "gym:Pendulum-v1",

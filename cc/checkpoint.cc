@@ -234,8 +234,8 @@ Status Replay::Restore(const std::string& directory,
                                 std::to_string(kVersion));
   }
   std::vector<SegmentRows> segments;
-  StatusOr<std::unique_ptr<StepStore>> loaded =
-      StepStore::Load(options_.columns, StoreOptions(options_), version, &in, &segments);
+  StatusOr<std::unique_ptr<StepStore>> loaded = StepStore::Load(
+      options_.columns, StoreOptions(options_), version, &in, &segments);
   if (!loaded.ok()) return loaded.status();
   std::shared_ptr<StepStore> store = std::move(*loaded);
   TFA_RETURN_IF_ERROR(CheckBudget(*store));

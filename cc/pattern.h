@@ -50,7 +50,7 @@ struct Pattern {
   int64_t Count(int64_t step, bool last) const;
   // Appends those items, earliest start first.
   void Items(int64_t step, bool last, std::vector<PatternItem>* items) const;
-  // kUnroll: whether a stream's step number `num_steps`, from 1, is the last of an item.
+  // kUnroll: whether step number `num_steps` of a stream, from 1, is an item's last.
   bool EndsUnroll(int64_t num_steps) const {
     return num_steps >= length && (num_steps - length) % period == 0;
   }

@@ -21,7 +21,7 @@ int64_t BytesOfItems(const StepStore& store, const Pattern& pattern,
   return (full + edges) * store.segment_bytes();
 }
 
-// Tables that copies of unrolls reach, also by way of others, must be able to show them.
+// Tables that copies of unrolls reach, also by way of others, must all show them.
 Status CheckCopies(const std::vector<std::unique_ptr<Table>>& tables) {
   for (const std::unique_ptr<Table>& source : tables) {
     const Pattern& pattern = source->options().pattern;

@@ -170,9 +170,9 @@ class StepStore {
   StoreSnapshot Save(Writer* out);
   void Unpin(const std::vector<SegmentRows>& segments);
   // A store as it was saved, without its rows, by a release of that `version` of the
-  // format; segment i of `*segments`, all referenced until `Unref`, is number i. `options` count, not those of then, but for
-  // segment_rows. kInvalidArgument when the saved store does not fit them, kDataLoss
-  // when it contradicts itself.
+  // format; segment i of `*segments`, all referenced until `Unref`, is number i.
+  // `options` count, not those of then, but for segment_rows. kInvalidArgument when the
+  // saved store does not fit them, kDataLoss when it contradicts itself.
   static StatusOr<std::unique_ptr<StepStore>> Load(std::vector<Column> columns,
                                                    const Options& options,
                                                    uint32_t version, Reader* in,

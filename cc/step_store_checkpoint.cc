@@ -235,7 +235,7 @@ bool StepStore::LoadStream(uint32_t version, Reader* in, Stream* stream,
                            const std::vector<SegmentRows>& segments) {
   stream->rows_in_last = in->Get<int64_t>();
   stream->next_step = in->Get<int64_t>();
-  // Version 1 did not count steps: a stream's unrolls begin at its next one.
+  // Version 1 did not count steps: unrolls begin with the next one.
   if (version > 1) stream->num_steps = in->Get<int64_t>();
   stream->open = in->Get<uint8_t>() != 0;
   const std::vector<int32_t> ids = in->GetArray<int32_t>();

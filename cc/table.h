@@ -79,7 +79,7 @@ class Table {
 
   // Makes an item and returns its key; takes the highest priority seen so far when
   // none is given; removes one item when there are more than max_size.
-  // REQUIRES: a valid priority, a window of rows that are held, which CheckShows allows.
+  // REQUIRES: a valid priority, a window of rows that are held and CheckShows allows.
   int64_t Insert(const Window& window, std::optional<double> priority);
   // The same for n windows, one after another; `priorities` may be null.
   void InsertAll(const Window* windows, const double* priorities, int64_t n);

@@ -14,8 +14,7 @@ size_t Size(int64_t n) { return static_cast<size_t>(n); }
 ViewGather::ViewGather(const StepStore& store, const View& view, int64_t batch_size,
                        void* output)
     : view_(view),
-      column_(store,
-              view.kind == View::Kind::kDiscount ? view.discount : view.column),
+      column_(store, view.kind == View::Kind::kDiscount ? view.discount : view.column),
       discount_(store, view.discount),
       double_column_(IsDouble(store, view.column)),
       double_discount_(IsDouble(store, view.discount)),
@@ -26,12 +25,12 @@ ViewGather::ViewGather(const StepStore& store, const View& view, int64_t batch_s
       output_(static_cast<uint8_t*>(output)) {}
 
 bool ViewGather::Adopt(const ViewGather& other) {
-  const bool fits =
-      discount_output_ == nullptr && view_.kind == View::Kind::kReturn &&
-      other.view_.kind == View::Kind::kDiscount &&
-      view_.discount == other.view_.discount && view_.gamma == other.view_.gamma &&
-      double_column_ == double_discount_ &&
-      column_.row_bytes() == discount_.row_bytes();
+  const bool fits = discount_output_ == nullptr && view_.kind == View::Kind::kReturn &&
+                    other.view_.kind == View::Kind::kDiscount &&
+                    view_.discount == other.view_.discount &&
+                    view_.gamma == other.view_.gamma &&
+                    double_column_ == double_discount_ &&
+                    column_.row_bytes() == discount_.row_bytes();
   if (fits) discount_output_ = other.output_;
   return fits;
 }

@@ -65,8 +65,7 @@ std::unique_ptr<Buffer> Acquire(BufferPool* pool, int64_t bytes) {
 }
 
 // An array over `data`, which `owner` keeps alive.
-py::object Wrap(const ArraySpec& spec, BatchShape batch, void* data,
-                py::handle owner) {
+py::object Wrap(const ArraySpec& spec, BatchShape batch, void* data, py::handle owner) {
   Py_intptr_t dims[kMaxAxes];
   const int num_axes = spec.PutShape(batch, dims);
   const Api& api = Api::get();
@@ -115,10 +114,9 @@ void ArraySpec::Refuse(py::handle given, BatchShape batch,
                        const std::string& what) const {
   Py_ssize_t shape[kMaxAxes];
   const int num_axes = PutShape(batch, shape);
-  throw py::value_error(what + " '" + column_.name + "' must be " +
-                        DTypeName(column_.dtype) +
-                        ShapeString({shape, shape + num_axes}) + ", got " +
-                        Describe(given));
+  throw py::value_error(
+      what + " '" + column_.name + "' must be " + DTypeName(column_.dtype) +
+      ShapeString({shape, shape + num_axes}) + ", got " + Describe(given));
 }
 
 RowPointers::RowPointers(const std::vector<ArraySpec>& specs, py::handle arrays,

@@ -50,8 +50,8 @@ void BindViewsAndPatterns(py::module_& module) {
   py::class_<View>(module, "View")
       .def(py::init([](View::Kind kind, int64_t column, int64_t discount, int64_t start,
                        int64_t stop, int64_t stack, double gamma, bool before) {
-             return View{kind, column, discount, start, stop,
-                         stack, gamma, before, false};
+             return View{kind,  column, discount, start, stop,
+                         stack, gamma,  before,   false};
            }),
            py::kw_only(), py::arg("kind"), py::arg("column") = 0,
            py::arg("discount") = 0, py::arg("start") = 0, py::arg("stop") = 0,

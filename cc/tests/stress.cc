@@ -78,6 +78,17 @@ TableOptions MakeTable(const std::string& name, SelectorOptions::Kind sampler) {
   return table;
 }
 
+// Rows of the fourth of four steps, which may be of as many episodes.
+TableOptions MakeUnrolls() {
+  TableOptions table = MakeTable("unrolls", SelectorOptions::Kind::kUniform);
+  table.pattern = {Pattern::Kind::kUnroll, 4, 2, true};
+  for (View& view : table.views) {
+    view.kind = View::Kind::kStep;
+    view.start = 3;
+  }
+  return table;
+}
+
 ReplayOptions Options(bool compressed) {
   ReplayOptions options;
   options.columns = {{"row", DType::kUint64, {kWords}},
@@ -87,7 +98,8 @@ ReplayOptions Options(bool compressed) {
     options.max_bytes = 150'000;
   }
   options.tables = {MakeTable("prioritized", SelectorOptions::Kind::kPrioritized),
-                    MakeTable("bounded", SelectorOptions::Kind::kUniform)};
+                    MakeTable("bounded", SelectorOptions::Kind::kUniform),
+                    MakeUnrolls()};
   options.tables[1].max_times_sampled = 4;
   options.tables[1].rate_limiter.max_diff = 200.0;
   options.num_streams = kStreams;
@@ -179,7 +191,7 @@ void SaveAndRestore(Replay* replay, const ReplayOptions& options,
   Check(status.ok(), status.message());
   status = other->CheckValid();
   Check(status.ok(), status.message());
-  for (int64_t table = 0; table < 2; ++table) SampleRows(other.get(), table);
+  for (int64_t table = 0; table < 3; ++table) SampleRows(other.get(), table);
   if (in_place) {
     status = replay->Restore(directory, *files);
     Check(status.ok(), status.message());
@@ -193,6 +205,7 @@ void LookAround(Replay* replay, bool reset) {
   Check(replay->Stats(0)->size <= 500, "a table is too large");
   Check(replay->WhyNotSample(1, kBatch).ok(), "the replay is closed");
   SampleRows(replay, 0, kLargeBatch);
+  SampleRows(replay, 2);
   if (reset) CheckAllowed(replay->Reset());
 }
 

@@ -89,8 +89,8 @@ Unrolled Sample(Replay* replay, int64_t table, int64_t n, int64_t num_batches = 
   Unrolled drawn(static_cast<size_t>(n));
   void* const outputs[] = {drawn.before.data(), drawn.at.data(), drawn.is_first.data(),
                            drawn.stacks.data(), drawn.first_step.data()};
-  const Status status = replay->Sample(table, n, {}, drawn.arrays(), outputs, kNoWait,
-                                       num_batches);
+  const Status status =
+      replay->Sample(table, n, {}, drawn.arrays(), outputs, kNoWait, num_batches);
   EXPECT_TRUE(status.ok()) << status.message();
   return drawn;
 }
@@ -240,6 +240,23 @@ TEST(UnrollTest, OneThatAbandonedEpisodesMakeTooLongIsLeftOut) {
   ExpectSteps(Sample(replay.get(), 0, 1), 0, streams.steps(0), 2 * kSteps);
 }
 
+TEST(UnrollTest, OneThatIsLeftOutNeedsNoPlaceInAQueue) {
+  TableOptions queue = Unrolls("u");
+  queue.rate_limiter.min_diff = 0.0;
+  queue.rate_limiter.max_diff = 1.0;
+  ReplayOptions options = Options({queue});
+  options.history = 100;  // what is too long is still to be had
+  const auto replay = *Replay::Create(options);
+  Streams streams(1, 1);
+  streams.Append(replay.get(), 0, true, false);
+  for (int64_t i = 0; i < kSteps + 1; ++i)
+    streams.Append(replay.get(), 0, false, false);
+  EXPECT_FALSE(replay->WhyNotInsert(0, 1)->empty());
+  for (int64_t i = 0; i < kSteps; ++i) streams.Append(replay.get(), 0, true, false);
+  for (int64_t i = 1; i < kSteps; ++i) streams.Append(replay.get(), 0, false, false);
+  EXPECT_EQ(replay->Stats(0)->size, 1);
+}
+
 TEST(UnrollTest, AResetForgetsTheOpenUnroll) {
   const auto replay = Make({Unrolls("u")});
   Streams streams(1, 1);
@@ -268,8 +285,8 @@ TEST(UnrollTest, BatchesOfATimeMajorTableHaveTheirOwnTimeAxes) {
   for (int64_t i = 0; i < kBatches * kItems; ++i) {
     for (int64_t t = 0; t < kSteps; ++t) {
       const auto from = static_cast<size_t>(i * kSteps + t);
-      const auto to = static_cast<size_t>(
-          (i / kItems * kSteps + t) * kItems + i % kItems);
+      const auto to =
+          static_cast<size_t>((i / kItems * kSteps + t) * kItems + i % kItems);
       ASSERT_EQ(drawn.before[to], expected.before[from]);
       ASSERT_EQ(drawn.at[to], expected.at[from]);
       ASSERT_EQ(drawn.is_first[to], expected.is_first[from]);

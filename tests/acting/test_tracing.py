@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfagents_core import acting, tracing
+from tfagents_core import acting
+from tfagents_core.acting import tracing
 
 
 def test_the_same_shapes_are_traced_once_and_give_no_warning() -> None:
@@ -56,7 +57,9 @@ def test_control_flow_is_compiled_as_in_tf_function() -> None:
 
 
 def test_an_actor_whose_observations_change_their_shape_says_so() -> None:
-    actor = acting.FeedForwardActor(lambda o, seed, n: tf.reduce_sum(o, 1), seed=0)
+    actor = acting.PolicyActor(
+        acting.FeedForwardPolicy(lambda o, _: tf.reduce_sum(o, 1), []), seed=0
+    )
     actor.select_action(np.zeros((1, 4), np.float32))
     with pytest.warns(UserWarning, match=r"An actor's policy .*float32 \[1, 5\]"):
         actor.select_action(np.zeros((1, 5), np.float32))

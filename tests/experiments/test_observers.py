@@ -1,10 +1,11 @@
-"""Figures of episodes."""
+"""Metrics of episodes."""
 
 import dm_env
 import numpy as np
 import pytest
 
-from tfagents_core import observers, specs
+from tfagents_core import specs
+from tfagents_core.experiments import observers
 
 FIRST, MID, LAST = dm_env.StepType.FIRST, dm_env.StepType.MID, dm_env.StepType.LAST
 

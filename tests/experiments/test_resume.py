@@ -163,10 +163,22 @@ def test_a_process_that_is_stopped_goes_on(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the processes it kills")
-def test_a_run_killed_at_random_moments_ends_with_the_same_bits() -> None:
+@pytest.mark.parametrize(
+    ("agent", "environment"),
+    [
+        ("d4pg", "control:cartpole:swingup"),
+        ("dqn", "gym:CartPole-v1"),
+        ("ppo", "gym:CartPole-v1"),
+        ("sac", "gym:Pendulum-v1"),
+    ],
+)
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits(
+    agent: str, environment: str
+) -> None:
     script = pathlib.Path(__file__).parent.parent / "stress" / "run_torture.py"
+    chosen = ["--agent", agent, "--environment", environment]
     result = subprocess.run(
-        [sys.executable, "-P", str(script), "--kills", "3", "--steps", "400"],
+        [sys.executable, "-P", str(script), "--kills", "3", "--steps", "400", *chosen],
         check=False,
         capture_output=True,
         text=True,

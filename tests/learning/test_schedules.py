@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfagents_core import schedules
+from tfagents_core.learning import schedules
 
 
 @pytest.mark.parametrize(

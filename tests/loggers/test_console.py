@@ -7,6 +7,8 @@ import pytest
 from tfagents_core import loggers
 from tfagents_core.loggers import console, rates
 
+STATUS = "12,924 items; 29.8 samples per insert (target 32)"
+
 
 class _Clock:
     """Seconds that pass only when told to."""
@@ -45,16 +47,17 @@ def test_a_pipe_gets_one_line_in_ten_seconds(clock):
     ]
 
 
-def test_a_line_tells_speed_returns_limiter_and_time_left(clock):
+def test_a_line_tells_speed_returns_replay_and_time_left(clock):
     progress, stream = _lines(clock, total_steps=10_000)
     progress.update(0, 0, "")
     for episode_return in (100.0, 200.0):
         progress.episode(episode_return, 50)
     clock.now += 10
-    progress.update(2_000, 500, "learner waits")
+    progress.update(2_000, 500, STATUS)
     assert stream.getvalue() == (
         "2,000/10,000 steps (20%) | 200.0 steps/s, 50.0 learner steps/s"
-        " | return 200.0 (mean of 2: 150.0, episode 2) | learner waits | 0:40 left\n"
+        " | return 200.0 (mean of 2: 150.0, episode 2) | replay 12,924 items; 29.8 samples per"
+        " insert (target 32) | 0:40 left\n"
     )
 
 
@@ -77,19 +80,19 @@ def test_every_evaluation_gets_a_line_at_once(clock):
     )
 
 
-def test_the_limiter_is_asked_only_when_something_is_drawn(clock):
+def test_the_replay_is_asked_only_when_something_is_drawn(clock):
     progress, stream = _lines(clock)
     asked = []
 
-    def limiter():
+    def status():
         asked.append(clock.now)
-        return "limiter's state"
+        return STATUS
 
     for tick in range(101):
         clock.now = 100.0 + tick / 10
-        progress.update(1, 1, limiter)
+        progress.update(1, 1, status)
     assert len(asked) == 1
-    assert "limiter's state" in stream.getvalue()
+    assert f"replay {STATUS}" in stream.getvalue()
 
 
 def test_a_terminal_is_drawn_on_at_most_four_times_a_second(clock):
@@ -97,13 +100,13 @@ def test_a_terminal_is_drawn_on_at_most_four_times_a_second(clock):
     progress = console.LiveProgress(1_000, stream, clock=clock, title="d4pg on x")
     asked = []
 
-    def limiter():
+    def status():
         asked.append(clock.now)
-        return "limiter's state"
+        return STATUS
 
     for tick in range(1_000):
         clock.now = 100.0 + tick / 1_000
-        progress.update(tick, 0, limiter)
+        progress.update(tick, 0, status)
     assert len(asked) == 4
     progress.close()
     assert "999/1,000 steps (100%)" in stream.getvalue()

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from tfagents_core import checkpointing, core, experiments
-from tfagents_core.agents import d4pg, dqn
+from tfagents_core.agents import d4pg, dqn, ppo, sac
 
 STARTS_KILLED = 0.2  # This share of kills hit a child that has not taken a step yet.
 LONGEST_START_S = 4.0
@@ -68,11 +68,21 @@ D4PG = d4pg.D4PGConfig(policy_layer_sizes=(32,), critic_layer_sizes=(32,), **SMA
 ATARI = dataclasses.replace(
     dqn.DQNConfig.for_atari(), min_replay_size=50, max_replay_size=1_000
 )
-BUILDERS: dict[str, core.Builder[Any, Any]] = {
-    "gym:CartPole-v1": dqn.DQNBuilder(DQN),
-    "bsuite:catch/0": dqn.DQNBuilder(DQN),
-    "atari:Pong": dqn.DQNBuilder(ATARI),
-    "control:cartpole:swingup": d4pg.D4PGBuilder(D4PG),
+SAC = sac.SACConfig(
+    policy_layer_sizes=(32,),
+    critic_layer_sizes=(32,),
+    batch_size=32,
+    num_random_steps=50,
+    **SMALL,
+)
+PPO = ppo.PPOConfig(num_unrolls=2, unroll_length=64, normalize_observations=True)
+BUILDERS: dict[tuple[str, str], core.Builder[Any, Any]] = {
+    ("dqn", "gym:CartPole-v1"): dqn.DQNBuilder(DQN),
+    ("dqn", "bsuite:catch/0"): dqn.DQNBuilder(DQN),
+    ("dqn", "atari:Pong"): dqn.DQNBuilder(ATARI),
+    ("d4pg", "control:cartpole:swingup"): d4pg.D4PGBuilder(D4PG),
+    ("ppo", "gym:CartPole-v1"): ppo.PPOBuilder(PPO),
+    ("sac", "gym:Pendulum-v1"): sac.SACBuilder(SAC),
 }
 
 
@@ -204,13 +214,20 @@ def outcome(run_dir: pathlib.Path) -> dict[str, Any]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--environment", choices=BUILDERS, default="gym:CartPole-v1")
+    agents, environments = (sorted(set(names)) for names in zip(*BUILDERS, strict=True))
+    parser.add_argument("--agent", choices=agents, default="dqn")
+    parser.add_argument(
+        "--environment", choices=environments, default="gym:CartPole-v1"
+    )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--steps", type=int, default=5_000)
     parser.add_argument("--period", type=int, default=50, help="steps between saves")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    builder = BUILDERS[arguments.environment]
+    pair = (arguments.agent, arguments.environment)
+    if pair not in BUILDERS:
+        parser.error(f"no such pair; there are {', '.join(map(str, BUILDERS))}")
+    builder = BUILDERS[pair]
     task = Task(arguments.environment, builder, arguments.steps, arguments.period)
     with tempfile.TemporaryDirectory() as directory:
         whole, killed = pathlib.Path(directory, "whole"), pathlib.Path(directory, "run")

@@ -123,7 +123,8 @@ class RowAdder(core.Adder):
             )
         reward = next_timestep.reward
         if self._max_abs_reward is not None:
-            reward = np.clip(reward, -self._max_abs_reward, self._max_abs_reward)
+            limit = self._max_abs_reward
+            reward = tree.map_structure(lambda r: np.clip(r, -limit, limit), reward)
         row = Row(
             observation=self._newest_frames(next_timestep.observation),
             action=action,

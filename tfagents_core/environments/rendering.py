@@ -6,7 +6,7 @@ else `not_needed` imports them without OpenGL, whatever the variable says.
 
 OpenGL is left out because Mesa, which renders on machines without a graphics card, and
 TensorFlow each contain a copy of LLVM and crash in one process. So
-`tfagents_core.filming` renders in a process of its own.
+`filming` renders in a process of its own.
 """
 
 from __future__ import annotations

@@ -17,13 +17,13 @@ from tfagents_core import (
     acting,
     core,
     environments,
-    filming,
     registry,
     seeds,
     specs,
     types,
 )
 from tfagents_core.checkpointing import snapshots
+from tfagents_core.environments import filming
 from tfagents_core.experiments import config as experiment_config
 from tfagents_core.experiments import evaluator, run_directory
 

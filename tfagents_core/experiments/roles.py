@@ -124,20 +124,33 @@ def make_replay(
 def _with_slack(
     table: replay.Table, *, batch_size: int, rows_per_append: int
 ) -> replay.Table:
-    """`table` with the error buffer that its rate limiter leaves open."""
+    """`table` with room for whole batches and whole appends in its rate limiter.
+
+    That is the error buffer that a `replay.SampleToInsertRatio` leaves open, and the
+    size of a `replay.Queue` where it is too small: with one item less than a batch
+    waiting, a whole append must fit, or neither side could go on.
+    """
     limiter = table.rate_limiter
+    items_per_row = table.pattern.max_items_per_row if table.pattern else 1
+    max_inserts = rows_per_append * items_per_row
+    if isinstance(limiter, replay.Queue):
+        size = max(limiter.size, batch_size - 1 + max_inserts)
+        return dataclasses.replace(
+            table,
+            max_size=max(table.max_size, size),
+            rate_limiter=replay.Queue(size),
+        )
     if not isinstance(limiter, replay.SampleToInsertRatio):
         return table
     if limiter.error_buffer is not None:
         return table
-    items_per_row = table.pattern.max_items_per_row if table.pattern else 1
     return dataclasses.replace(
         table,
         rate_limiter=replay.SampleToInsertRatio.for_batches(
             limiter.samples_per_insert,
             limiter.min_size,
             batch_size=batch_size,
-            max_inserts=rows_per_append * items_per_row,
+            max_inserts=max_inserts,
         ),
     )
 

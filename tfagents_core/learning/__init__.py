@@ -8,6 +8,7 @@ from tfagents_core.learning.config import (
     check_within,
 )
 from tfagents_core.learning.learner import Learner, NotFiniteError
+from tfagents_core.learning.normalizers import ObservationNormalizer
 from tfagents_core.learning.optimizers import Adam
 from tfagents_core.learning.schedules import linear
 from tfagents_core.learning.targets import update_periodically, update_softly
@@ -17,6 +18,7 @@ __all__ = [
     "Learner",
     "LearnerConfig",
     "NotFiniteError",
+    "ObservationNormalizer",
     "ReplayConfig",
     "TransitionConfig",
     "check_positive",

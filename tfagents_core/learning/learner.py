@@ -13,7 +13,7 @@ from tfagents_core import core, replay, types
 
 
 class NotFiniteError(ArithmeticError):
-    """A metric of a learner step became NaN or infinite; the message names it."""
+    """A metric or priority of a learner step became NaN or infinite."""
 
 
 class Learner(core.Learner):
@@ -64,7 +64,8 @@ class Learner(core.Learner):
         those of the batch; with several tables, one for each.
 
         Raises:
-            NotFiniteError: a metric is NaN or infinite; priorities are as before.
+            NotFiniteError: a metric or a new priority is NaN or infinite; the source's
+                priorities are as before.
             TimeoutError: the source had no batch in time.
         """
         # The draw may wait. It happens here, in Python, and not inside the compiled
@@ -103,6 +104,8 @@ class Learner(core.Learner):
             self._num_learner_steps.assign_add(1)
             scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
             is_finite &= tf.reduce_all(tf.math.is_finite(scalars))
+            for values in new_priorities.values():
+                is_finite &= tf.reduce_all(tf.math.is_finite(values))
             priorities.append(
                 {
                     table: (_infos(batch, table).key, values)

@@ -56,8 +56,16 @@ class Adam:
         """The optimiser's own variables."""
         return [*self._powers, *(m for moments in self._moments for m in moments)]
 
-    def apply(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    def apply(
+        self,
+        gradients: Sequence[tf.Tensor],
+        *,
+        learning_rate: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Moves the parameters against `gradients`; returns their global norm `[]`.
+
+        `learning_rate`, `[]` float32, takes the place of the constructor's in this
+        step, for schedules.
 
         Under `snt.distribute.Replicator` the gradients are averaged over the replicas
         first, so that all replicas take the same step.
@@ -75,7 +83,7 @@ class Adam:
                 v=v.handle,
                 beta1_power=self._powers[0],
                 beta2_power=self._powers[1],
-                lr=self._learning_rate,
+                lr=self._learning_rate if learning_rate is None else learning_rate,
                 beta1=self._beta1,
                 beta2=self._beta2,
                 epsilon=self._epsilon,

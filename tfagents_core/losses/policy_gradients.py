@@ -34,3 +34,37 @@ def dpg(
     # d loss / d a_t is -dqda_t, and the critic's variables receive no gradient.
     target = tf.stop_gradient(a_t + dqda_t)  # [B, A]
     return 0.5 * tf.reduce_sum(tf.square(target - a_t), axis=-1)
+
+
+def clipped_surrogate(
+    log_pi: tf.Tensor, *, log_mu: tf.Tensor, advantage: tf.Tensor, epsilon: float
+) -> tf.Tensor:
+    """PPO's objective, negated: no gain from moving far from the behaviour policy.
+
+    rho = exp(log_pi - log_mu)
+    loss = - min(rho * advantage, clip(rho, 1 - epsilon, 1 + epsilon) * advantage)
+    Source: Schulman et al. 2017, Eq. 7, https://arxiv.org/abs/1707.06347.
+
+    Args:
+        log_pi: `[B]` float32, log-probabilities of the actions under the policy.
+        log_mu: `[B]` float32, the same under the policy that chose them.
+        advantage: `[B]` float32.
+        epsilon: how far a probability ratio may leave 1 with gain.
+
+    Returns:
+        `[B]` float32. Gradients reach `log_pi` only, and not where the clip is active.
+
+    Raises:
+        ValueError: an argument has the wrong rank.
+    """
+    for name, tensor in (
+        ("log_pi", log_pi),
+        ("log_mu", log_mu),
+        ("advantage", advantage),
+    ):
+        base.check_rank(name, tensor, 1)
+
+    advantage = tf.stop_gradient(advantage)
+    rho = tf.exp(log_pi - tf.stop_gradient(log_mu))  # [B]
+    clipped = tf.clip_by_value(rho, 1 - epsilon, 1 + epsilon)  # [B]
+    return -tf.minimum(rho * advantage, clipped * advantage)

@@ -1,4 +1,4 @@
-"""Action-value losses. B is the batch axis, A the action axis."""
+"""Losses of state and action values. B is the batch axis, A the action axis."""
 
 from __future__ import annotations
 
@@ -144,3 +144,37 @@ def importance_weights(probability: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor
     # In logarithms, small probabilities cannot overflow before the division.
     log_weights = -exponent * tf.math.log(tf.cast(probability, tf.float32))
     return tf.stop_gradient(tf.exp(log_weights - tf.reduce_max(log_weights)))
+
+
+def clipped_value(
+    v: tf.Tensor, *, v_old: tf.Tensor, target: tf.Tensor, epsilon: float | None
+) -> tf.Tensor:
+    """Squared error of state values that may be held near their old ones.
+
+    loss = 0.5 * (target - v)^2, or with a limit the greater of that and
+    0.5 * (target - v_old - clip(v - v_old, -epsilon, epsilon))^2
+    Source: OpenAI Baselines' `ppo2`; Engstrom et al. 2020, Section 3,
+    https://arxiv.org/abs/2005.12729. It is not in the paper on PPO.
+
+    Args:
+        v: `[B]` float32, estimates.
+        v_old: `[B]` float32, estimates when the targets were made.
+        target: `[B]` float32.
+        epsilon: how far an estimate may usefully move, in units of return; None for
+            no limit.
+
+    Returns:
+        `[B]` float32. Gradients reach `v` only.
+
+    Raises:
+        ValueError: an argument has the wrong rank.
+    """
+    for name, tensor in (("v", v), ("v_old", v_old), ("target", target)):
+        base.check_rank(name, tensor, 1)
+
+    target, v_old = tf.stop_gradient(target), tf.stop_gradient(v_old)
+    loss = 0.5 * tf.square(target - v)  # [B]
+    if epsilon is None:
+        return loss
+    clipped = v_old + tf.clip_by_value(v - v_old, -epsilon, epsilon)  # [B]
+    return tf.maximum(loss, 0.5 * tf.square(target - clipped))

@@ -49,3 +49,34 @@ class VarianceScaling(snt.initializers.Initializer):
         }
         limit = np.sqrt(3 * self._scale / fans[self._mode])
         return tf.constant(self._generator.uniform(-limit, limit, shape), dtype)
+
+
+class Orthogonal(snt.initializers.Initializer):
+    """Weights whose columns, or rows where there are fewer, are orthogonal.
+
+    Source: Saxe et al. 2014, https://arxiv.org/abs/1312.6120; drawn from `generator`
+    as `VarianceScaling` is.
+
+    Args:
+        generator: where the values come from; shared by the layers of one network.
+        gain: length of each of those columns or rows.
+
+    Raises:
+        ValueError: `gain` is not positive.
+    """
+
+    def __init__(self, generator: np.random.Generator, gain: float = 1.0) -> None:
+        if not gain > 0:
+            raise ValueError(f"gain must be positive, not {gain}.")
+        self._generator = generator
+        self._gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
+        """Draws weights `[..., fan_out]` of the given shape and dtype."""
+        rows, columns = int(np.prod(shape[:-1])), int(shape[-1])
+        normal = self._generator.normal(size=(max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(normal)
+        # The factorisation is unique, and so the draw uniform, if r's diagonal is > 0.
+        q *= np.sign(np.diag(r))
+        weights = q if rows >= columns else q.T
+        return tf.constant(self._gain * weights.reshape(shape), dtype)

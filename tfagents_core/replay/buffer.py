@@ -24,45 +24,46 @@ class _Tables(dict[str, tables.TableHandle]):
 class Replay:
     """Stores the steps of K streams once, and draws batches from tables over them.
 
-    A stream is one environment's sequence of episodes. A row of it is a time step
-    with the action that led to it: the first row of an episode has the observation
-    (and zeros for action, reward and extras, and discount 1), row e what step e
-    brought. Each table makes items, windows of rows, by its pattern; the rows are
-    shared by all items of all tables and freed with the last.
+    A stream is one environment's sequence of episodes. A row of it is a time step with
+    the action that led to it: row e of an episode has the outcome of step e, and its
+    first row only the observation (with zeros for action, reward and extras, and
+    discount 1). Each table makes items, which are windows of rows, by its pattern. Rows
+    are shared by all items of all tables and freed with the last item.
 
-    Thread-safe: one lock guards streams and tables; it is held for a draw, not while
-    the drawn data is copied. Two threads should not append to one stream. Arrays of
-    samples own their memory and may outlive the replay. A context manager: leaving it
-    closes the replay.
+    Thread-safe: one lock guards streams and tables. It is held during a draw, but not
+    while the drawn data is copied. Two threads should not append to one stream. Arrays
+    of samples own their memory and may outlive the replay. Use it as a context manager
+    to close it at the end.
 
     Args:
-      steps: nest of the columns of a row: anything with `.shape` and `.dtype`
-        (`Column`, dm_env specs, NumPy arrays).
-      tables: at least one.
-      num_streams: K >= 1.
-      history: newest rows of each stream kept for `create_item`; a pattern that
-        needs more keeps more.
-      segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
-      max_bytes: bound on `bytes_allocated`: the steps of all tables, streams, and
-        samples and saves in progress, in whole blocks of `segment_rows`. The rest, some
-        100 bytes an item and the arrays of samples, is not counted. Where an append
-        finds no room, the items with the oldest steps are removed first; so every
-        remover must be `Fifo`, since others would have to remove most items before a
-        block is free. Compressed rows count as what they take then, and items leave the
-        same way however fast they were compressed: an append that finds no room waits
-        for that first, whatever its timeout. None: no bound but the tables' own.
-      storage_directory: keeps steps in a file on the disk of this directory instead of
-        RAM, for more of them than it holds. The file has no name and is gone when the
-        process ends; `save` is what lasts. Its place is set aside as it grows, so a
-        full disk is an OSError of `append`. None: RAM.
-      seed: of the tables' draws, in [0, 2^64); the same calls after the same seed draw
-        the same items on every machine.
+        steps: nest of the columns of a row: anything with `.shape` and `.dtype`
+            (`Column`, dm_env specs, NumPy arrays).
+        tables: at least one.
+        num_streams: K >= 1.
+        history: newest rows of each stream kept for `create_item`; a pattern that needs
+            more keeps more.
+        segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
+        max_bytes: bound on `bytes_allocated`: the steps of all tables, streams, and
+            samples and saves in progress, in whole blocks of `segment_rows`. Everything
+            else is not counted: about 100 bytes per item, and the arrays of samples.
+            When an append finds no room, the items with the oldest steps are removed
+            first. So every remover must be `Fifo`: others would remove most items
+            before a block is free. Compressed rows count by their compressed size.
+            Which items are removed does not depend on how fast rows are compressed,
+            because an append that finds no room waits for that first, whatever its
+            timeout. None: only the tables' own bounds.
+        storage_directory: stores steps in a file on the disk of this directory instead
+            of in RAM. The file has no name and disappears when the process ends; use
+            `save` to keep it. Its disk space is allocated as it grows, so when the disk
+            is full `append` raises OSError. None: RAM.
+        seed: of the tables' draws, in [0, 2^64); the same calls after the same seed
+            draw the same items on every machine.
 
     Raises:
-      ValueError: when something does not fit, or a rate limiter would wait for ever.
-      OSError: naming `storage_directory`, when there can be no file there.
-      RuntimeError: when a column is to be compressed, and LZ4 was not there when the
-        replay was built.
+        ValueError: when something does not fit, or a rate limiter would wait for ever.
+        OSError: naming `storage_directory`, when no file can be created there.
+        RuntimeError: when a column is to be compressed, and LZ4 was not there when the
+            replay was built.
     """
 
     def __init__(
@@ -126,32 +127,32 @@ class Replay:
         priorities: Mapping[str, npt.ArrayLike] | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Appends one row to each of K streams and makes the items that arise.
+        """Appends one row to each of K streams and makes the items that they complete.
 
-        Arrays of the declared dtype, C-contiguous, are read where they are. Waits
-        until every table may take its new items. Nothing is appended unless all is.
+        C-contiguous arrays of the declared dtype are read without a copy. Waits until
+        every table may insert its new items. Either all rows are appended or none.
 
         Args:
-          rows: nest of arrays `[K, *shape]`, of the structure of `steps`.
-          first: whether the rows begin an episode, bool or bool `[K]`. One that
-            begins while another is open abandons that: its rows stay in the items
-            they are in, and no end-of-episode items are made.
-          last: whether the rows end their episode, bool or bool `[K]`.
-          streams: which streams, different integers `[K]`; None: all, in order.
-          priorities: by table, what the items that row k makes there have, finite
-            and >= 0, `[K]`. Where none are given: the highest seen so far.
-          timeout: seconds to wait at most; None for ever, 0 not at all.
+            rows: nest of arrays `[K, *shape]`, of the structure of `steps`.
+            first: whether the rows begin an episode, bool or bool `[K]`. If an episode
+                is still open, it is abandoned: existing items keep its rows, no
+                end-of-episode items are made, and unrolls go on with the new episode.
+            last: whether the rows end their episode, bool or bool `[K]`.
+            streams: which streams, different integers `[K]`; None: all, in order.
+            priorities: by table, priority of the items that row k makes there, finite
+                and >= 0, `[K]`. By default the highest priority seen so far.
+            timeout: longest wait in seconds; None waits for ever, 0 not at all.
 
         Raises:
-          ValueError: when structure, shape or dtype differ from `steps` (nothing is
-            cast), a row is not `first` on a stream without an open episode, or so
-            many items at once can never be inserted.
-          IndexError: when a stream does not exist.
-          KeyError: when `priorities` names a table that does not exist.
-          TimeoutError: saying what it waited for.
-          MemoryError: when there is no memory for more rows.
-          OSError: when the disk of `storage_directory` has no room for more rows.
-          ClosedError: when the replay is closed, also while waiting.
+            ValueError: when structure, shape or dtype differ from `steps` (nothing is
+                cast), a row is not `first` on a stream without an open episode, or so
+                many items at once can never be inserted.
+            IndexError: when a stream does not exist.
+            KeyError: when `priorities` names a table that does not exist.
+            TimeoutError: when the wait was too long; it says what for.
+            MemoryError: when there is no memory for more rows.
+            OSError: when the disk of `storage_directory` has no room for more rows.
+            ClosedError: when the replay is closed, also while waiting.
         """
         given = None if priorities is None else self._by_table(priorities)
         self._core.append(self._flatten(rows), first, last, streams, given, timeout)
@@ -169,16 +170,16 @@ class Replay:
         """Appends one row without a leading axis to one stream.
 
         Args:
-          row: nest of arrays `[*shape]`; Python and NumPy scalars will do for scalar
-            columns.
-          first: whether the row begins an episode.
-          last: whether it ends it.
-          stream: which stream.
-          priorities: by table, what the items that the row makes there have.
-          timeout: as in `append`.
+            row: nest of arrays `[*shape]`; scalar columns take Python and NumPy scalars
+                too.
+            first: whether the row begins an episode.
+            last: whether it ends it.
+            stream: which stream.
+            priorities: by table, priority of the items that the row makes there.
+            timeout: as in `append`.
 
         Raises:
-          As `append`.
+            As `append`.
         """
         given = None
         if priorities is not None:
@@ -203,24 +204,25 @@ class Replay:
         priority: float | None = None,
         timeout: float | None = None,
     ) -> int:
-        """Makes an item of a stream's recent rows, for what no pattern fits.
+        """Makes an item of a stream's recent rows, where no pattern fits.
 
         Args:
-          table: name of the table.
-          length: rows, >= 1, all of one episode and within the stream's history.
-          stream: which stream.
-          end: last row of the item, counted from the stream's newest, -1.
-          priority: finite and >= 0; None: the highest seen so far.
-          timeout: as in `append`.
+            table: name of the table.
+            length: rows, >= 1, all of one episode and within the stream's history.
+            stream: which stream.
+            end: last row of the item, counted from the stream's newest, -1.
+            priority: finite and >= 0; None: the highest seen so far.
+            timeout: as in `append`.
 
         Returns:
-          The item's key.
+            The item's key.
 
         Raises:
-          KeyError: when there is no such table.
-          IndexError: when the rows are no longer, or not yet, there.
-          ValueError: when they are of two episodes, or the priority is not valid.
-          TimeoutError, ClosedError: as in `append`.
+            KeyError: when there is no such table.
+            IndexError: when the rows are no longer in the stream's history, or not yet.
+            ValueError: when they belong to two episodes, the table is one of unrolls of
+                another length, or the priority is not valid.
+            TimeoutError, ClosedError: as in `append`.
         """
         index = list(self._tables).index(self._tables[table].name)
         return self._core.create_item(
@@ -228,7 +230,10 @@ class Replay:
         )
 
     def reset(self) -> None:
-        """Drops all items and open episodes; counts start at zero, keys stay stale."""
+        """Removes all items, histories and open episodes, and sets all counts to zero.
+
+        Keys returned before stay stale.
+        """
         self._core.reset()
 
     def save(
@@ -239,70 +244,75 @@ class Replay:
     ) -> None:
         """Writes everything, as it is at this moment, into a new directory.
 
-        Steps, items, priorities, selectors, counts, random generators and open episodes:
-        a replay that restores it goes on exactly as this one does. Other threads may
-        go on meanwhile; the lock is held while what is not rows is copied (some 40
-        bytes an item), never while anything is written.
+        It saves steps, items, priorities, selectors, counts, random generators, open
+        episodes and unrolls: a replay that restores them continues exactly as this one
+        does. Other threads may use the replay meanwhile: the lock is held while
+        everything but the rows is copied (about 40 bytes per item), but not while files
+        are written.
 
-        The directory is there once all of it is on the disk, and not before; until then
-        it is `<directory>.partial`. Saves to one name must not overlap.
+        The directory appears once all of it is on the disk; until then it is named
+        `<directory>.partial`. Saves to the same name must not overlap.
 
         Args:
-          directory: must not exist; its parents are made. `latest_intact` finds the
-            newest of several by the number in its name, such as `replay-000123`.
-          when_copied: called once, in this thread, when all is copied or held: what
-            other threads change from then on is not in the checkpoint. What it raises
-            is printed and goes no further.
+            directory: must not exist; its parents are created. `latest_intact` finds
+                the newest of several by the number in its name, such as
+                `replay-000123`.
+            when_copied: called once, in this thread, when everything is copied or
+                pinned: later changes by other threads are not in the checkpoint.
+                Exceptions that it raises are printed and ignored.
 
         Raises:
-          FileExistsError: when there is such a file or directory.
-          OSError: with the path, when the disk is full or fails; then nothing is left
-            at `directory`, and what was written before is untouched.
-          ClosedError: when the replay is closed.
+            FileExistsError: when the file or directory exists already.
+            OSError: with the path, when the disk is full or fails. Then there is
+                nothing at `directory`, and earlier checkpoints are untouched.
+            ClosedError: when the replay is closed.
         """
         checkpoint.save(self._core, directory, when_copied=when_copied)
 
     def restore(self, directory: checkpoint.Path) -> None:
-        """Replaces everything by what was saved, or raises and changes nothing.
+        """Replaces everything by a saved replay, or raises and changes nothing.
 
-        Steps and names of the tables must be those of then. All other options are this
-        replay's own: rate limiters go on from the saved counts; items beyond `max_size`
-        or `max_times_sampled` are removed; a sampler or remover of another kind takes
-        the items in the order they were inserted; more streams begin empty.
+        Steps and names of the tables must be the saved ones. All other options are this
+        replay's own: rate limiters continue from the saved counts; items beyond
+        `max_size` or `max_times_sampled` are removed; a sampler or remover of another
+        kind takes the items in the order of their insertion; additional streams are
+        empty.
 
-        Keys given out before the restore are those of other items afterwards.
+        Keys returned before the restore belong to other items afterwards.
 
         Args:
-          directory: that `save` wrote.
+            directory: a directory written by `save`.
 
         Raises:
-          ValueError: naming both, when columns, tables, streams or segment_rows (if
-            given) do not fit, the steps exceed max_bytes, or a pattern or view needs
-            more rows of the open episodes than were kept.
-          FileNotFoundError: when there is no such directory.
-          DamagedCheckpointError: when a file is missing, cut short or changed.
-          OSError: when a file cannot be read.
-          ClosedError: when the replay is closed.
+            ValueError: naming both sides, when columns, tables, streams or segment_rows
+                (if given) do not fit, the steps exceed max_bytes, a pattern or view
+                needs more rows of the open episodes than were kept, or a table's
+                outputs cannot show its saved items (unrolls, or unrolls of another
+                length).
+            FileNotFoundError: when there is no such directory.
+            DamagedCheckpointError: when a file is missing, cut short or changed.
+            OSError: when a file cannot be read.
+            ClosedError: when the replay is closed.
         """
         checkpoint.restore(self._core, directory)
 
     def wait_until_compressed(self, timeout: float | None = None) -> None:
         """Waits until all full blocks are compressed, where columns ask for it.
 
-        Nothing needs it but who wants to know what the steps take: `bytes_in_use` then
-        depends on the calls alone, if no other thread samples or saves.
+        Only measurements need it: afterwards, `bytes_in_use` depends on the calls
+        alone, if no other thread samples or saves.
 
         Args:
-          timeout: seconds to wait at most; None for ever, 0 not at all.
+            timeout: longest wait in seconds; None waits for ever, 0 not at all.
 
         Raises:
-          TimeoutError: saying how many blocks are left.
-          ClosedError: when the replay is closed, also while waiting.
+            TimeoutError: when the wait was too long; it says how many blocks are left.
+            ClosedError: when the replay is closed, also while waiting.
         """
         self._core.wait_until_compressed(timeout)
 
     def close(self) -> None:
-        """Makes all other calls raise `ClosedError`, those that wait at once."""
+        """Makes all later calls, and those that are waiting, raise `ClosedError`."""
         self._core.close()
 
     @property
@@ -312,21 +322,21 @@ class Replay:
 
     @property
     def bytes_allocated(self) -> int:
-        """Bytes of RAM or file for steps, in use or free to be used again."""
+        """Bytes of RAM or file allocated for steps, in use or free for reuse."""
         return self._core.bytes_allocated
 
     @property
     def bytes_in_use(self) -> int:
-        """Bytes of RAM or file for steps that an item, a stream or a sample holds."""
+        """Bytes of RAM or file of steps that items, streams or samples refer to."""
         return self._core.bytes_in_use
 
     def projected_bytes(self, table: str) -> int:
-        """Bytes of steps once a table is full, known from the start.
+        """Bytes of steps once a table is full, known before the first row.
 
-        Assumes long episodes, items at the pattern's stride (n-step: one row each;
-        sequences: the period; episodes: max_length) and a first-in first-out remover.
-        Every short episode costs one row more; other removers may hold more. Rows that
-        will be compressed count in full: what they shrink to is known afterwards.
+        Assumes long episodes, a first-in first-out remover, and items at the pattern's
+        stride (n-step: one row; sequences and unrolls: the period; episodes:
+        max_length). Every short episode costs one row more; other removers may keep
+        more rows alive. Columns that will be compressed count uncompressed.
         """
         index = list(self._tables).index(self._tables[table].name)
         return self._core.projected_bytes(index)

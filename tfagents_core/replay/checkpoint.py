@@ -1,9 +1,9 @@
-"""Checkpoints of a replay: a directory that is whole, or is not there.
+"""Checkpoints of a replay: directories that appear only once they are complete.
 
 `manifest.json` names every other file with its size and CRC-32C, and has a checksum of
 itself. The files are little-endian binary: `column-<c>.bin` holds the rows of column c
 (in the order of `tree.flatten`), `episode_step.bin` their index within their episode
-(uint32), `state.bin` the rest. No pickle.
+(uint32), and `state.bin` everything else. Nothing is pickled.
 
 A checkpoint is written into `<name>.partial` beside its place; every file and the
 directory are flushed to the disk before the directory is renamed. Nothing else is
@@ -68,15 +68,15 @@ def restore(core: _core.Replay, directory: Path) -> None:
 
 
 def verify(directory: Path) -> None:
-    """Reads a checkpoint through and compares it with its manifest.
+    """Reads a whole checkpoint and compares it with its manifest.
 
     Args:
-      directory: of the checkpoint.
+        directory: of the checkpoint.
 
     Raises:
-      FileNotFoundError: when there is no such directory.
-      DamagedCheckpointError: when a file is missing, cut short or changed.
-      OSError: when a file cannot be read.
+        FileNotFoundError: when there is no such directory.
+        DamagedCheckpointError: when a file is missing, cut short or changed.
+        OSError: when a file cannot be read.
     """
     source = pathlib.Path(directory).absolute()
     for expected in _read_manifest(source):
@@ -84,20 +84,21 @@ def verify(directory: Path) -> None:
 
 
 def latest_intact(directory: Path) -> pathlib.Path | None:
-    """The newest of the checkpoints in a directory that is intact.
+    """The newest intact checkpoint in a directory.
 
     Newest is the one whose name has the highest last number: `replay-10` comes after
-    `replay-9`. Reads it through, and older ones only while newer ones are damaged.
+    `replay-9`. It is read completely; older ones are read only when newer ones turn out
+    to be damaged.
 
     Args:
-      directory: whose subdirectories are looked at; others than checkpoints, and
-        those half written, are passed over. It need not exist.
+        directory: its subdirectories are searched; those that are no checkpoints, or
+            are half written, are skipped. It need not exist.
 
     Returns:
-      The checkpoint's path; None when there is none.
+        The checkpoint's path; None when there is none.
 
     Raises:
-      OSError: when a file cannot be read.
+        OSError: when a file cannot be read.
     """
     parent = pathlib.Path(directory)
     if not parent.is_dir():
@@ -188,7 +189,7 @@ def _flush_directory(directory: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def _naming(path: pathlib.Path) -> Iterator[None]:
-    """Gives errors the path, which those of an open file do not have."""
+    """Adds the path to errors of an open file, which lack it."""
     try:
         yield
     except OSError as error:

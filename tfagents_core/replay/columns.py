@@ -26,14 +26,15 @@ class Column:
     """One field of every step: a fixed shape and a NumPy dtype.
 
     Attributes:
-      shape: extents, all known; `()` for a scalar.
-      dtype: bool, an integer or a float of at most 64 bits, native byte order.
-      compression: "lz4" keeps rows compressed once their block of memory is full; made
-        for images. None keeps them as they are. Values are the same either way.
+        shape: extents, all known; `()` for a scalar.
+        dtype: bool, an integer or a float of at most 64 bits, native byte order.
+        compression: "lz4" compresses rows once their block of memory is full; it is
+            meant for images. None stores them uncompressed. Sampled values are the same
+            either way.
 
     Raises:
-      ValueError: when the shape or dtype is not one that can be stored, or the
-        compression is another.
+        ValueError: when the shape or dtype cannot be stored, or the compression is not
+            known.
     """
 
     shape: tuple[int, ...]
@@ -92,12 +93,12 @@ def as_path(path: Path) -> tuple[Hashable, ...]:
 
 
 def to_columns(steps: Nest) -> Nest:
-    """`steps` with each leaf, which has a shape and a dtype, as a `Column`.
+    """`steps` with each leaf converted to a `Column` by its shape and dtype.
 
-    A leaf that is a `Column` keeps its compression; others have none.
+    A leaf that is a `Column` keeps its compression; other leaves get none.
 
     Raises:
-      ValueError: naming the leaf that has none, or cannot be stored.
+        ValueError: naming a leaf that has no shape or dtype, or cannot be stored.
     """
 
     def convert(path: tuple[Hashable, ...], leaf: Any) -> Column:
@@ -121,7 +122,7 @@ def select(nest: Nest, path: Path) -> Nest:
     """The part of `nest` at `path`.
 
     Raises:
-      ValueError: naming what there is, when there is no such part.
+        ValueError: naming what there is, when there is no such part.
     """
     at = nest
     for part in as_path(path):
@@ -150,8 +151,8 @@ def make_flatten(structure: Nest) -> Callable[[Nest], list[Any]]:
     """A fast `tree.flatten_up_to(structure, ...)` for one structure.
 
     Returns:
-      A function from a nest of that structure to the list of its leaves, in the
-      order of `tree.flatten`. It raises ValueError when the structure differs.
+        A function from a nest of that structure to the list of its leaves, in the order
+        of `tree.flatten`. It raises ValueError when the structure differs.
     """
     visit = _make_visit(structure)
 
@@ -226,7 +227,7 @@ def make_unflatten(structure: Nest) -> Callable[[Sequence[Any]], Nest]:
     """A fast `tree.unflatten_as(structure, ...)` for one structure.
 
     Returns:
-      A function from the list of leaves, in the order of `tree.flatten`, to the nest.
+        A function from the list of leaves, in the order of `tree.flatten`, to the nest.
     """
     if not _is_plain(structure):
         return lambda leaves: tree.unflatten_as(structure, leaves)

@@ -22,13 +22,13 @@ class Transition(NamedTuple):
     """A batch of n-step transitions; leading axis B.
 
     Attributes:
-      observation: `o_t`, `[B, ...]`.
-      action: what was done at `o_t`, `[B, ...]`.
-      reward: n-step return `sum_{i=1..m} gamma^(i-1) (prod_{j<i} d_j) r_i`.
-      discount: `gamma^m prod_{i=1..m} d_i`, what the value of `next_observation`
-        counts for.
-      next_observation: `o_{t+m}`; m <= n is smaller at an episode's ends.
-      extras: what the policy recorded at `o_t`, or `()`.
+        observation: `o_t`, `[B, ...]`.
+        action: taken at `o_t`, `[B, ...]`.
+        reward: n-step return `sum_{i=1..m} gamma^(i-1) (prod_{j<i} d_j) r_i`.
+        discount: `gamma^m prod_{i=1..m} d_i`, by which the value of `next_observation`
+            is multiplied.
+        next_observation: `o_{t+m}`; m <= n is smaller at an episode's ends.
+        extras: additional policy outputs at `o_t`, or `()`.
     """
 
     observation: Any
@@ -42,18 +42,19 @@ class Transition(NamedTuple):
 class SequenceSample(NamedTuple):
     """A batch of sequences; leading axes B, T.
 
-    Index t holds the observation, what was done at it, and what came back:
+    Index t holds an observation, the action taken there, and what the environment
+    returned for it:
 
     Attributes:
-      observation: `o_t`, rows 0..T-1 of the item, `[B, T, ...]`.
-      action: done at `o_t`, rows 1..T, `[B, T, ...]`.
-      reward: that followed, rows 1..T, `[B, T, ...]`.
-      discount: that came with it, rows 1..T, `[B, T, ...]`.
-      extras: what the policy recorded at `o_t`, rows 1..T, or `()`.
-      mask: 1 where row t+1 exists, so that everything at t is real; else 0, and
-        zeros in action, reward, discount and extras. float32 `[B, T]`. The last
-        observation of an episode that ends within the item stands where the mask
-        is 0 for the first time.
+        observation: `o_t`, rows 0..T-1 of the item, `[B, T, ...]`.
+        action: taken at `o_t`, rows 1..T, `[B, T, ...]`.
+        reward: received for it, rows 1..T, `[B, T, ...]`.
+        discount: received with it, rows 1..T, `[B, T, ...]`.
+        extras: additional policy outputs at `o_t`, rows 1..T, or `()`.
+        mask: 1 where row t+1 exists, so that step t is real; elsewhere 0, and action,
+            reward, discount and extras are zeros. float32 `[B, T]`. When the episode
+            ends within the item, its last observation is at the first index where the
+            mask is 0.
     """
 
     observation: Any
@@ -71,17 +72,17 @@ class Unroll(NamedTuple):
     episodes, and is never padded.
 
     Attributes:
-      observation: `o_t`, `[B, T, ...]`.
-      action: taken at `o_t`, `[B, T, ...]`.
-      reward: received for it, `[B, T, ...]`.
-      discount: received with it, `[B, T, ...]`; 0 when the step ends its episode in a
-        terminal state.
-      next_observation: the observation that the step led to, `[B, T, ...]`. At the end
-        of an episode it is the episode's last observation, so truncated episodes can
-        be bootstrapped from it; elsewhere it is `o_{t+1}`.
-      is_first: whether `o_t` begins an episode, bool `[B, T]`.
-      extras: additional policy outputs at `o_t`, `[B, T, ...]`, or `()`.
-      core_state: the recurrent core's state recorded at `o_0`, `[B, ...]`, or `()`.
+        observation: `o_t`, `[B, T, ...]`.
+        action: taken at `o_t`, `[B, T, ...]`.
+        reward: received for it, `[B, T, ...]`.
+        discount: received with it, `[B, T, ...]`; 0 when the step ends its episode in a
+            terminal state.
+        next_observation: the observation that the step led to, `[B, T, ...]`. At the
+            end of an episode it is the episode's last observation, so truncated
+            episodes can be bootstrapped from it; elsewhere it is `o_{t+1}`.
+        is_first: whether `o_t` begins an episode, bool `[B, T]`.
+        extras: additional policy outputs at `o_t`, `[B, T, ...]`, or `()`.
+        core_state: the recurrent core's state recorded at `o_0`, `[B, ...]`, or `()`.
     """
 
     observation: Any
@@ -99,22 +100,22 @@ def n_step_transition(
 ) -> Transition:
     """Outputs for items of the `NStep` pattern.
 
-    Where rewards are a nest, each has an n-step return of its own: with the discount
-    at the same path when the discounts have the rewards' structure, else with the one
-    discount that there is.
+    When rewards are a nest, each gets its own n-step return. It is computed with the
+    discount at the same path when discounts have the rewards' structure, and otherwise
+    with the only discount.
 
     Args:
-      steps: the replay's steps: anything with shapes and dtypes.
-      gamma: discount per step, in [0, 1].
-      stack: frames per observation: one number for all of it, or one per column
-        path (`{("observation", "pixels"): 4}`). The stack is a new first axis.
+        steps: the replay's steps: anything with shapes and dtypes.
+        gamma: discount per step, in [0, 1].
+        stack: frames per observation: one number for all of it, or one per column path
+            (`{("observation", "pixels"): 4}`). The stack is a new first axis.
 
     Returns:
-      A `Transition` of views.
+        A `Transition` of views.
 
     Raises:
-      ValueError: when an entry of `steps`, or a path in `stack`, is missing, or there
-        are several discounts whose structure is not that of the rewards.
+        ValueError: when an entry of `steps`, or a path in `stack`, is missing, or there
+            are several discounts whose structure is not that of the rewards.
     """
     _check_names(steps)
     return Transition(
@@ -134,21 +135,21 @@ def sequence(
 ) -> SequenceSample:
     """Outputs for items of the pattern `Sequence(length=length + 1, period=...)`.
 
-    An item of `length + 1` rows has `length` observations with what was done at
-    them and what came back; its last row only completes the one before. So with
-    `period=length` consecutive items share one row and no step twice.
+    An item of `length + 1` rows has `length` steps: row 0 has only the observation that
+    the first step starts from. So with `period=length`, consecutive items share one row
+    and no step.
 
     Args:
-      steps: the replay's steps: anything with shapes and dtypes.
-      length: T >= 1, in steps.
-      stack: frames per observation, as in `n_step_transition`.
+        steps: the replay's steps: anything with shapes and dtypes.
+        length: T >= 1, in steps.
+        stack: frames per observation, as in `n_step_transition`.
 
     Returns:
-      A `SequenceSample` of views; see there for the alignment.
+        A `SequenceSample` of views; see there for the alignment.
 
     Raises:
-      ValueError: when length < 1, or an entry of `steps` or a path in `stack` is
-        missing.
+        ValueError: when length < 1, or an entry of `steps` or a path in `stack` is
+            missing.
     """
     if length < 1:
         raise ValueError(f"length is {length}; it must be >= 1")
@@ -175,19 +176,19 @@ def unroll(
     """Outputs for `Sequence(length=length + 1, period=length, end="continue")`.
 
     Args:
-      steps: the replay's steps: anything with shapes and dtypes.
-      length: T >= 1, in steps.
-      stack: frames per observation, as in `n_step_transition`.
-      core_state: path within "extras" of the recurrent core's state, such as
-        "core_state". Only that of the first step comes out, as `core_state`, and it is
-        left out of `extras`. None: there is none.
+        steps: the replay's steps: anything with shapes and dtypes.
+        length: T >= 1, in steps.
+        stack: frames per observation, as in `n_step_transition`.
+        core_state: path within "extras" of the recurrent core's state, such as
+            "core_state". Only that of the first step comes out, as `core_state`, and it
+            is left out of `extras`. None: there is none.
 
     Returns:
-      An `Unroll` of views; see there for the alignment.
+        An `Unroll` of views; see there for the alignment.
 
     Raises:
-      ValueError: when length < 1, or an entry of `steps`, a path in `stack` or
-        `core_state` is missing.
+        ValueError: when length < 1, or an entry of `steps`, a path in `stack` or
+            `core_state` is missing.
     """
     if length < 1:
         raise ValueError(f"length is {length}; it must be >= 1")

@@ -1,8 +1,8 @@
-"""Patterns: which items arise as the rows of an episode arrive.
+"""Patterns: which items a table makes as rows are appended.
 
-Row 0 of an episode is its first observation; row e is what step e brought. Items are
-made the moment their last row is appended. They never reach over an episode's end,
-except those of `Sequence(..., end="continue")`.
+Row 0 of an episode has its first observation; row e has the outcome of step e. An item
+is made when its last row is appended. Items stay within one episode, except those of
+`Sequence(..., end="continue")`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from tfagents_core.replay import _core
 
 @dataclasses.dataclass(frozen=True)
 class NStep:
-    """Transitions over up to n steps, one per row and the short ones at both ends.
+    """Transitions over up to n steps; they are shorter at both ends of an episode.
 
-    Row e >= 1 makes the item of rows `max(0, e - n)..e`. When it ends the episode it
-    also makes those of rows `s..e` for every later s < e.
+    Row e >= 1 makes the item of rows `max(0, e - n)..e`. When row e ends the episode,
+    it also makes the items of rows `s..e` for every later s < e.
 
     Attributes:
-      n: steps, >= 1.
+        n: steps, >= 1.
     """
 
     n: int
@@ -54,14 +54,14 @@ class Sequence:
     where they would have.
 
     Attributes:
-      length: rows, >= 1. (`replay.sequence` and `replay.unroll` want their own
-        length + 1.) With `end="continue"` >= 2, and rows that begin an episode inside
-        an item do not count.
-      period: rows, or with `end="continue"` steps, between starts, >= 1; below
-        `length` the windows overlap.
-      end: what happens at the end of an episode. "pad" makes a shorter item, which
-        views pad with zeros, of what remains from the next start on; "drop" leaves
-        that out; "continue" goes on with the stream's next episode.
+        length: rows, >= 1; `replay.sequence(steps, T)` and `replay.unroll(steps, T)`
+            need T + 1. With `end="continue"` it is >= 2, and rows that begin an episode
+            inside an item do not count.
+        period: rows, or with `end="continue"` steps, between starts, >= 1; below
+            `length` the windows overlap.
+        end: what happens at the end of an episode. "pad" makes a shorter item, which
+            views pad with zeros, of what remains from the next start on; "drop" leaves
+            that out; "continue" goes on with the stream's next episode.
     """
 
     length: int
@@ -102,10 +102,10 @@ class Sequence:
 
 @dataclasses.dataclass(frozen=True)
 class Episode:
-    """Whole episodes, one item each, made when it ends.
+    """Whole episodes: one item each, made when the episode ends.
 
     Attributes:
-      max_length: rows, >= 1; a longer episode is an error when it is appended.
+        max_length: rows, >= 1; appending a row beyond it is an error.
     """
 
     max_length: int

@@ -1,4 +1,4 @@
-"""Rate limiters: who waits, the sampler or the inserter.
+"""Rate limiters: when sampling waits, and when inserting waits.
 
 With I items inserted, S sampled and D deleted so far (Cassirer et al. 2021, "Reverb"):
 
@@ -19,7 +19,7 @@ class MinSize:
     """Sampling waits until there are `min_size` items; nothing else waits.
 
     Attributes:
-      min_size: items, >= 1.
+        min_size: items, >= 1.
     """
 
     min_size: int
@@ -31,16 +31,16 @@ class MinSize:
 
 @dataclasses.dataclass(frozen=True)
 class SampleToInsertRatio:
-    """Holds samples per insert near a ratio: whoever is ahead waits.
+    """Keeps samples per insert near a ratio: the side that is ahead waits.
 
     `min_diff, max_diff = samples_per_insert * min_size -/+ error_buffer`.
 
     Attributes:
-      samples_per_insert: items sampled per item inserted, > 0.
-      min_size: items there must be before sampling starts, >= 1.
-      error_buffer: samples by which either side may be ahead; at least
-        `max(1, samples_per_insert)`, as one insert or one sample must fit. None leaves
-        it open: `for_batches` fills it in before a replay is made.
+        samples_per_insert: items sampled per item inserted, > 0.
+        min_size: items there must be before sampling starts, >= 1.
+        error_buffer: samples by which either side may be ahead. One insert or one
+            sample must fit, so it is at least `max(1, samples_per_insert)`.
+            None leaves it open: `for_batches` fills it in before a replay is made.
     """
 
     samples_per_insert: float
@@ -56,17 +56,17 @@ class SampleToInsertRatio:
         batch_size: int,
         max_inserts: int = 1,
     ) -> SampleToInsertRatio:
-        """A ratio whose slack lets whole batches and whole appends through.
+        """A ratio whose error buffer has room for whole batches and whole appends.
 
         The error buffer is a tenth of the samples due when sampling starts, or one
         batch and one append if that is more: with less, a sampler that waits for a
         batch and an inserter that waits for its append could wait for each other.
 
         Args:
-          samples_per_insert: items sampled per item inserted, > 0.
-          min_size: items there must be before sampling starts, >= 1.
-          batch_size: items sampled at once.
-          max_inserts: items that one append may make.
+            samples_per_insert: items sampled per item inserted, > 0.
+            min_size: items there must be before sampling starts, >= 1.
+            batch_size: items sampled at once.
+            max_inserts: items that one append may make.
         """
         least = batch_size + samples_per_insert * max_inserts
         slack = max(0.1 * samples_per_insert * min_size, least)
@@ -87,7 +87,7 @@ class SampleToInsertRatio:
         """The core's limiter.
 
         Raises:
-          ValueError: error_buffer is open.
+            ValueError: error_buffer is open.
         """
         if self.error_buffer is None:
             raise ValueError(
@@ -106,10 +106,10 @@ class SampleToInsertRatio:
 
 @dataclasses.dataclass(frozen=True)
 class Queue:
-    """One sample per insert; inserting waits while `size` items are unsampled.
+    """One sample per insert; inserting waits while `size` items are not yet sampled.
 
     Attributes:
-      size: items, >= 1.
+        size: items, >= 1.
     """
 
     size: int

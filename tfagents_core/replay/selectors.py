@@ -1,4 +1,4 @@
-"""Selectors: how a table chooses items, to sample or to remove."""
+"""Selectors: how a table chooses the items that it samples or removes."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ class Uniform:
 class Prioritized:
     """Item i is drawn with `P(i) = p_i^alpha / sum_j p_j^alpha`, with replacement.
 
-    A priority of 0 stays a weight of 0 whatever alpha; when all are 0 the draw is
-    uniform. Schaul et al. 2016, "Prioritized Experience Replay", eq. 1.
+    An item of priority 0 has weight 0 for every alpha; when all priorities are 0, the
+    draw is uniform. Schaul et al. 2016, "Prioritized Experience Replay", eq. 1.
 
-    With `uniform_mix` = m it is drawn with `(1 - m) P(i) + m / N`, from which the
-    importance weights follow, so that no item is forgotten, those of priority 0
-    included (as in DQN Zoo's prioritized replay).
+    With `uniform_mix` = m, item i is drawn with probability `(1 - m) P(i) + m / N`, and
+    the importance weights are computed from that. So every item can be drawn, also one
+    of priority 0 (as in DQN Zoo's prioritized replay).
 
     Attributes:
-      alpha: exponent, finite and >= 0.
-      stratified: one draw from each of B equal slices of the mass of a batch of B
-        (Schaul et al. 2016, App. B.2.1): the same probabilities, less variance, and
-        the batch in the order of the slices. A table with `max_times_sampled` draws
-        its items one by one, so it has nothing to slice.
-      uniform_mix: share of uniform draws, in [0, 1].
+        alpha: exponent, finite and >= 0.
+        stratified: for a batch of B, divides the total weight into B equal slices and
+            draws one item from each (Schaul et al. 2016, App. B.2.1). Probabilities are
+            the same, the variance is lower, and the batch is in the order of the
+            slices. It has no effect in a table with `max_times_sampled`, which draws
+            items one by one.
+        uniform_mix: share of uniform draws, in [0, 1].
     """
 
     alpha: float
@@ -53,11 +54,11 @@ class Prioritized:
 
 @dataclasses.dataclass(frozen=True)
 class WithoutReplacement:
-    """Every item once an epoch, in a random order that each epoch draws anew.
+    """Every item once per epoch, in a new random order each epoch.
 
-    An item that is inserted meanwhile joins the running epoch, at a random place
-    among those still to come; one that is removed leaves it. A batch that is larger
-    than the rest of an epoch goes on with the next. The probability given is 1 / N.
+    An item that is inserted during an epoch joins it, at a random place among the items
+    that are still to be drawn; a removed item leaves it. A batch that is larger than
+    the rest of an epoch continues with the next one. `info.probability` is 1 / N.
     """
 
     def compile(self) -> _core.Selector:
@@ -67,7 +68,7 @@ class WithoutReplacement:
 
 @dataclasses.dataclass(frozen=True)
 class Fifo:
-    """The oldest item."""
+    """The oldest item: first in, first out."""
 
     def compile(self) -> _core.Selector:
         """The core's selector."""
@@ -76,7 +77,7 @@ class Fifo:
 
 @dataclasses.dataclass(frozen=True)
 class Lifo:
-    """The newest item. (As a remover it throws away what was just inserted.)"""
+    """The newest item. (As a remover, it removes the item that was just inserted.)"""
 
     def compile(self) -> _core.Selector:
         """The core's selector."""
@@ -85,7 +86,7 @@ class Lifo:
 
 @dataclasses.dataclass(frozen=True)
 class MinHeap:
-    """The item of lowest priority; of equals, that inserted or updated longest ago."""
+    """The item of lowest priority; among equals, the one least recently written."""
 
     def compile(self) -> _core.Selector:
         """The core's selector."""
@@ -94,7 +95,7 @@ class MinHeap:
 
 @dataclasses.dataclass(frozen=True)
 class MaxHeap:
-    """The item of highest priority; of equals, that inserted or updated longest ago."""
+    """The item of highest priority; among equals, the one least recently written."""
 
     def compile(self) -> _core.Selector:
         """The core's selector."""

@@ -1,4 +1,4 @@
-"""Tables: their description, and the handle through which a replay's are used."""
+"""Tables: their configuration, and the handle through which they are used."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from tfagents_core.replay import (
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """What a table holds, how it is sampled, and what bounds it.
+    """Configuration of a table: its items, its sampling and its bounds.
 
     Attributes:
-      name: of the table, unique within its replay.
-      pattern: which items arise as rows arrive; None: only `Replay.create_item`'s.
-      outputs: nest of views, one per array of a sample.
-      max_size: items; one more, and `remover` chooses which goes.
-      rate_limiter: when sampling and inserting must wait.
-      sampler: chooses the items of a sample.
-      remover: chooses the item to remove from a full table.
-      max_times_sampled: an item goes once it was sampled so often; 0: never.
-      insert_on_sample: name of another table, which gets a copy of an item (the same
-        steps, not copied, and the same priority) when it is sampled for the first
-        time. That table's rate limiter must never stop inserts.
-      time_major: whether arrays with a time axis, those of `views.Rows`, `views.Mask`,
-        `views.Steps` and `views.IsFirst`, are `[T, B, ...]` instead of `[B, T, ...]`.
+        name: of the table, unique within its replay.
+        pattern: which items are made as rows are appended; None: only those of
+            `Replay.create_item`.
+        outputs: nest of views, one per array of a sample.
+        max_size: most items; beyond it, `remover` chooses an item to remove.
+        rate_limiter: when sampling and inserting must wait.
+        sampler: chooses the items of a sample.
+        remover: chooses the item to remove from a full table.
+        max_times_sampled: times after which a sampled item is removed; 0: no bound.
+        insert_on_sample: name of another table. When an item is sampled for the first
+            time, an item of the same steps (which are not copied) and priority is
+            inserted there. That table's rate limiter must never stop inserts.
+        time_major: whether arrays with a time axis, those of `views.Rows`,
+            `views.Mask`, `views.Steps` and `views.IsFirst`, are `[T, B, ...]` instead
+            of `[B, T, ...]`.
     """
 
     name: str
@@ -60,7 +62,7 @@ class Table:
         outputs: columns.Nest,
         max_size: int,
     ) -> Table:
-        """A table whose items are sampled once each, in the order they came.
+        """A table whose items are sampled once each, first in, first out.
 
         Inserting waits while `max_size` items have not been sampled.
         """
@@ -94,18 +96,18 @@ class Table:
 
 
 class SampleInfo(NamedTuple):
-    """What a table knows of the B items of a sample.
+    """Information on the B items of a sample.
 
     Of a sample of N batches, all are `[N, B]`.
 
     Attributes:
-      key: names the item in `update_priorities` and `delete`, int64 `[B]`.
-      probability: with which it was drawn, float64 `[B]`.
-      weight: `(N P_i)^-beta / max_j (N P_j)^-beta`, the maximum over the batch or
-        over the table, float64 `[B]`.
-      priority: before the exponent, float64 `[B]`.
-      times_sampled: this time included, int32 `[B]`.
-      age: items inserted since this one, int64 `[B]`.
+        key: identifies the item in `update_priorities` and `delete`, int64 `[B]`.
+        probability: with which the item was drawn, float64 `[B]`.
+        weight: `(N P_i)^-beta / max_j (N P_j)^-beta`, the maximum over the batch or
+            over the table, float64 `[B]`.
+        priority: before the exponent, float64 `[B]`.
+        times_sampled: how often the item was sampled, this time included, int32 `[B]`.
+        age: items inserted after this one, int64 `[B]`.
     """
 
     key: npt.NDArray[np.int64]
@@ -117,7 +119,7 @@ class SampleInfo(NamedTuple):
 
     @classmethod
     def columns(cls) -> SampleInfo:
-        """What the arrays hold, without their axis B, as `replay.Column`s."""
+        """Dtypes of the arrays, as `replay.Column`s without the axis B."""
         dtypes = (np.int64, np.float64, np.float64, np.float64, np.int32, np.int64)
         return cls(*(columns.Column((), dtype) for dtype in dtypes))  # type: ignore[arg-type]
 
@@ -125,8 +127,8 @@ class SampleInfo(NamedTuple):
 class Sample(NamedTuple):
     """A batch: `info` about its items, and their `data`, the nest of outputs.
 
-    The arrays are 64-byte aligned and their memory is used again only when the last
-    holder of an array (a view or a tensor that aliases it, too) has let it go.
+    The arrays are 64-byte aligned. Their memory is reused only when no array is
+    referenced any more, also by a view or a tensor that aliases it.
     """
 
     info: SampleInfo
@@ -139,17 +141,17 @@ _make_sample = columns.make_tuple(Sample)
 
 @dataclasses.dataclass(frozen=True)
 class TableStats:
-    """Counts of a table since it was made or reset.
+    """Counts of a table since it was created or reset.
 
     Attributes:
-      name: of the table.
-      size: items in it.
-      max_size: items it may hold.
-      num_inserted: items ever inserted.
-      num_sampled: items ever sampled.
-      num_deleted: items ever removed, by whatever cause.
-      num_stale_updates: priority updates of items that had gone.
-      max_priority: highest priority ever given (at least 1): that of new items.
+        name: the table's name.
+        size: items in the table.
+        max_size: most items that it may hold.
+        num_inserted: items ever inserted.
+        num_sampled: items ever sampled.
+        num_deleted: items ever removed, for whatever reason.
+        num_stale_updates: priority updates of items that were already removed.
+        max_priority: highest priority ever given, at least 1; new items get it.
     """
 
     name: str
@@ -175,10 +177,10 @@ def _check_num_batches(num_batches: int | None) -> int:
 
 
 class TableHandle:
-    """One table of a replay, to sample from and to update.
+    """One table of a replay: samples it and updates its priorities.
 
-    Thread-safe, as its replay is, which it keeps alive. Made by `Replay`. After
-    `Replay.close` every method raises `ClosedError`, waiting ones at once.
+    Created by `Replay`, which it keeps alive. Thread-safe. After `Replay.close` every
+    method raises `ClosedError`; a method that is waiting raises it at once.
     """
 
     def __init__(self, core: _core.Replay, index: int, *, table: Table, steps: Any):
@@ -196,7 +198,7 @@ class TableHandle:
 
     @property
     def config(self) -> Table:
-        """What the table was made from."""
+        """The table's configuration."""
         return self._table
 
     @property
@@ -219,31 +221,31 @@ class TableHandle:
         Either all items are drawn or none. `num_batches=N` draws the items of
         `sample(N * batch_size)`, in the same order, as N batches of their own.
 
-        Waits while the rate limiter says no; Ctrl-C works meanwhile. The data is
+        Waits until the rate limiter permits it; Ctrl-C interrupts the wait. The data is
         copied without the replay's lock and, from 128 KiB on, without the GIL.
 
         Args:
-          batch_size: B >= 1.
-          num_batches: N >= 1 batches, as a new first axis; None: one, without it.
-          beta: exponent of the importance weights, >= 0; 0 gives weights of 1.
-          normalize: divides the weights by the largest of each "batch", or by the
-            largest that any item of the "table" would have (1 is then rare, and a
-            weight does not depend on what else was drawn). The first "table" with a
-            prioritized sampler makes a tree of minima, which then is kept up.
-          timeout: seconds to wait at most; None for ever, 0 not at all.
-          out: arrays to write into, of the shapes and dtypes that a sample has:
-            an earlier sample, or the caller's own writable C-contiguous ones.
+            batch_size: B >= 1.
+            num_batches: N >= 1 batches, as a new first axis; None: one, without it.
+            beta: exponent of the importance weights, >= 0; 0 gives weights of 1.
+            normalize: divides the weights by the largest of each "batch", or by the
+                largest that any item of the "table" would have (1 is then rare, and a
+                weight does not depend on what else was drawn). The first "table" with a
+                prioritized sampler makes a tree of minima, which then is kept up.
+            timeout: longest wait in seconds; None waits for ever, 0 not at all.
+            out: arrays to write into, of the shapes and dtypes of a sample: an earlier
+                sample, or the caller's own writable C-contiguous arrays.
 
         Returns:
-          A `Sample` whose data has the table's outputs as `[B, ...]`, or with
-          `num_batches` as `[N, B, ...]`. Arrays with a time axis are `[T, B, ...]`, or
-          `[N, T, B, ...]`, in a `time_major` table. `out` when it was given.
+            A `Sample` whose data has the table's outputs as `[B, ...]`, or with
+            `num_batches` as `[N, B, ...]`. Arrays with a time axis are `[T, B, ...]`,
+            or `[N, T, B, ...]`, in a `time_major` table. `out` when it was given.
 
         Raises:
-          TimeoutError: saying what it waited for.
-          ValueError: when such a batch can never be drawn (with the numbers), or an
-            argument or an array of `out` does not fit.
-          ClosedError: when the replay is closed, also while waiting.
+            TimeoutError: when the wait was too long; it says what for.
+            ValueError: when such a batch can never be drawn (with the numbers), or an
+                argument or an array of `out` does not fit.
+            ClosedError: when the replay is closed, also while waiting.
         """
         if normalize not in ("batch", "table"):
             raise ValueError(
@@ -266,27 +268,28 @@ class TableHandle:
         """Sets priorities by key; of equal keys the last counts.
 
         Args:
-          keys: of samples of this table, integers `[N]`.
-          priorities: finite and >= 0, `[N]`.
+            keys: of samples of this table, integers `[N]`.
+            priorities: finite and >= 0, `[N]`.
 
         Returns:
-          How many of the keys named an item that was still there. The others are
-          skipped and counted in `TableStats.num_stale_updates`.
+            How many keys belonged to an item that still exists. The others are skipped
+            and counted in `TableStats.num_stale_updates`.
 
         Raises:
-          ValueError: when a key was never given out, or a priority is negative,
-            infinite or NaN; then nothing was written.
+            ValueError: when a key was never returned by a sample, or a priority is
+                negative, infinite or NaN; then nothing is written.
         """
         return self._core.update_priorities(self._index, keys, priorities)
 
     def delete(self, keys: npt.ArrayLike) -> int:
-        """Removes items by key, integers `[N]`; keys of items that have gone are skipped.
+        """Removes items by key, integers `[N]`; keys of removed items are skipped.
 
         Returns:
-          How many items were removed.
+            How many items were removed.
 
         Raises:
-          ValueError: when a key was never given out; then nothing was removed.
+            ValueError: when a key was never returned by a sample; then nothing is
+                removed.
         """
         return self._core.delete(self._index, keys)
 
@@ -307,20 +310,20 @@ class TableHandle:
         return self._core.why_not_insert(self._index, n) or None
 
     def check_batch_size(self, batch_size: int, *, num_prefetched: int = 0) -> None:
-        """Makes sure that sampling such batches can always go on.
+        """Checks that sampling such batches cannot deadlock.
 
         Args:
-          batch_size: items per sample.
-          num_prefetched: batches that a reader draws ahead of the one it waits for.
+            batch_size: items per call of `sample`.
+            num_prefetched: calls that a reader makes ahead of the batch it uses.
 
         Raises:
-          ValueError: with the numbers, when sampler and inserter could end up
-            waiting for each other for ever.
+            ValueError: with the numbers, when sampler and inserter could end up waiting
+                for each other for ever.
         """
         self._core.check_batch_size(self._index, batch_size, num_prefetched)
 
     def stats(self) -> TableStats:
-        """The table's counts, all of one moment."""
+        """The table's counts, all read at one moment."""
         stats = self._core.stats(self._index)
         return TableStats(
             name=self._table.name,
@@ -339,8 +342,8 @@ class TableHandle:
         """The nest of `Column`s of a sample's data.
 
         Args:
-          batch_size: B; None leaves the batch axis out.
-          num_batches: N, as in `sample`; None leaves the axis of batches out.
+            batch_size: B; None leaves the batch axis out.
+            num_batches: N, as in `sample`; None leaves the axis of batches out.
         """
         batches = () if not _check_num_batches(num_batches) else (num_batches,)
         batch = () if batch_size is None else (batch_size,)

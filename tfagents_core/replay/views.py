@@ -1,10 +1,10 @@
-"""Views: what the rows of an item become in a sampled batch.
+"""Views: which rows of an item a sampled batch has, and in which form.
 
-A row is one time step together with what led to it: the action before it, the reward
-and discount that came with it, and its observation. An item is a window of rows
-0..m of one episode. A view names one column by its path (a string, an int, or a tuple
-of them; naming an inner part of the nest means every column under it) and says which
-rows to take. B is the batch size, `shape` the column's own.
+A row is one time step: its observation, the action that led to it, and the reward and
+discount received with it. An item is a window of rows 0..m of one episode. A view names
+a column by its path (a string, an int, or a tuple of them; the path of an inner node
+means every column below it) and selects rows. B is the batch size, `shape` the shape of
+the column.
 
 An unroll (`Sequence(..., end="continue")`) has rows of several episodes. Its views go
 by steps: a step is a row that does not begin an episode, together with the row before
@@ -49,11 +49,12 @@ class Row:
     """One row: `[B, *shape]`, or `[B, stack, *shape]` with a stack.
 
     Attributes:
-      path: the column.
-      index: row of the item; negative ones count from its end. Zeros where the item
-        has no such row.
-      stack: gives the `stack` rows that end with this one, oldest first. They may
-        precede the item, never the episode: there its first row is repeated.
+        path: the column.
+        index: row of the item; negative indices count from its end. Zeros where the
+            item has no such row.
+        stack: returns the `stack` rows that end with this one, oldest first. Rows
+            before the item are used; before the start of the episode, its first row is
+            repeated.
     """
 
     path: columns.Path
@@ -77,10 +78,11 @@ class Rows:
     """Rows `start..stop-1`: `[B, T, *shape]`, or `[B, T, stack, *shape]`.
 
     Attributes:
-      path: the column.
-      start: first row of the item, >= 0.
-      stop: row after the last, > start; T = stop - start. Zeros past the item's end.
-      stack: as in `Row`, for each of the rows.
+        path: the column.
+        start: first row of the item, >= 0.
+        stop: row after the last, > start; T = stop - start. Rows past the item's end
+            are zeros.
+        stack: as in `Row`, for each of the rows.
     """
 
     path: columns.Path
@@ -112,9 +114,9 @@ class NStepReturn:
     in double; the output has the reward's dtype.
 
     Attributes:
-      reward: path of the rewards r, float32 or float64.
-      discount: path of the discounts d, of the rewards' shape or a scalar.
-      gamma: in [0, 1].
+        reward: path of the rewards r, float32 or float64.
+        discount: path of the discounts d, of the rewards' shape or a scalar.
+        gamma: in [0, 1].
     """
 
     reward: columns.Path
@@ -135,11 +137,11 @@ class NStepReturn:
 class NStepDiscount:
     """`gamma^m prod_{i=1..m} d_i`: `[B, *shape of discount]`.
 
-    What the value of the item's last row counts for: 0 after a terminal.
+    The factor of the value of the item's last row: 0 after a terminal state.
 
     Attributes:
-      discount: path of the discounts d, float32 or float64.
-      gamma: in [0, 1].
+        discount: path of the discounts d, float32 or float64.
+        gamma: in [0, 1].
     """
 
     discount: columns.Path
@@ -159,8 +161,8 @@ class Mask:
     """1 where the item has rows `start..stop-1`, else 0: float32 `[B, stop - start]`.
 
     Attributes:
-      start: first row, >= 0.
-      stop: row after the last, > start.
+        start: first row, >= 0.
+        stop: row after the last, > start.
     """
 
     start: int
@@ -180,11 +182,12 @@ class Step:
     """One row of one step: `[B, *shape]`, or `[B, stack, *shape]` with a stack.
 
     Attributes:
-      path: the column.
-      index: step of the item, >= 0.
-      which: the row "at" the step (what it brought: action, reward, discount, the
-        observation after it) or the one "before" it (the observation it starts from).
-      stack: as in `Row`; the episode is that of the row.
+        path: the column.
+        index: step of the item, >= 0.
+        which: the row "at" the step (its action, reward and discount, and the
+            observation that it led to) or the row "before" it (the observation that it
+            starts from).
+        stack: as in `Row`; the episode is that of the row.
     """
 
     path: columns.Path
@@ -213,13 +216,13 @@ class Steps:
     """Rows of steps `start..stop-1`: `[B, T, *shape]`, or `[B, T, stack, *shape]`.
 
     Attributes:
-      path: the column.
-      start: first step of the item, >= 0.
-      stop: step after the last, > start; T = stop - start.
-      which: of each step, as in `Step`. At the end of an episode, the row "at" its last
-        step has the episode's last observation; the row "before" the next step has the
-        first observation of the next episode.
-      stack: as in `Row`, for each of the rows; the episode is that of the row.
+        path: the column.
+        start: first step of the item, >= 0.
+        stop: step after the last, > start; T = stop - start.
+        which: of each step, as in `Step`. At the end of an episode, the row "at" its
+            last step has the episode's last observation; the row "before" the next step
+            has the first observation of the next episode.
+        stack: as in `Row`, for each of the rows; the episode is that of the row.
     """
 
     path: columns.Path
@@ -253,8 +256,8 @@ class IsFirst:
     state there.
 
     Attributes:
-      start: first step, >= 0.
-      stop: step after the last, > start.
+        start: first step, >= 0.
+        stop: step after the last, > start.
     """
 
     start: int
@@ -281,8 +284,8 @@ def compile_outputs(outputs: columns.Nest, steps: columns.Nest) -> columns.Nest:
     """A nest of views over `steps` as the nest of flat views that the core gathers.
 
     Raises:
-      TypeError: naming a leaf that is no view.
-      ValueError: naming a path that is no column.
+        TypeError: naming a leaf that is no view.
+        ValueError: naming a path that is no column.
     """
     num_columns = len(tree.flatten(steps))
     indices = tree.unflatten_as(steps, list(range(num_columns)))

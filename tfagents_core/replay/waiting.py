@@ -1,4 +1,4 @@
-"""Says what a call on the replay waits for, when it has waited for a while."""
+"""Logs why a call on the replay is waiting, once it has waited for some time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"\d[\d.,]*")
 
 
 class Wait:
-    """One call's wait, made when it begins. The C++ core makes and updates it."""
+    """The wait of one call. The C++ core creates it when the wait begins."""
 
     def __init__(self) -> None:
         self._start_s = time.monotonic()
@@ -23,8 +23,8 @@ class Wait:
         """Logs a warning when the wait is long and the reason is new.
 
         Args:
-          reason: why the call still waits. One that differs from one reported before
-            in nothing but numbers is not new.
+            reason: why the call still waits. A reason that differs from an earlier one
+                only in its numbers is not new.
         """
         waited_s = time.monotonic() - self._start_s
         kind = _NUMBER.sub("#", reason)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import pathlib
 import shutil
 import tempfile
-from typing import Any
+from typing import Any, ClassVar
 
 import dm_env
 import numpy as np
@@ -27,7 +28,8 @@ class BuilderContract(policies.PolicyContract, rules.UpdateRuleContract):
         num_actor_steps: length of the test's runs, in environment steps.
     """
 
-    num_actor_steps: int = 120
+    num_actor_steps: int = 60
+    _batch: ClassVar[Any]
 
     @abc.abstractmethod
     def make_builder(self) -> core.Builder[Any, Any]:
@@ -57,7 +59,13 @@ class BuilderContract(policies.PolicyContract, rules.UpdateRuleContract):
         return builder.make_rule(networks, spec, seed=seed)
 
     def make_batch(self) -> Any:
-        """What the agent's own replay gives once its actor has filled it."""
+        """A batch of the agent's own replay, filled by its own actor."""
+        # Drawn once for all tests of a class: filling a replay takes a while.
+        if "_batch" not in vars(type(self)):
+            type(self)._batch = self._draw_batch()
+        return type(self)._batch
+
+    def _draw_batch(self) -> Any:
         config = self._config(pathlib.Path())
         size = config.envs_per_actor
         assert size is not None
@@ -108,41 +116,27 @@ class BuilderContract(policies.PolicyContract, rules.UpdateRuleContract):
         policy = builder.make_policy(networks, spec, evaluation=False)
         roles.check_policy_variables(builder.make_rule(networks, spec, seed=0), policy)
 
-    def test_the_same_seed_trains_the_same_agent_and_resume_is_exact(self) -> None:
+    def test_a_run_resumes_exactly_and_its_snapshot_acts(self) -> None:
         """A run that was stopped ends with the variables of one that was not."""
         with tempfile.TemporaryDirectory() as directory:
             root = pathlib.Path(directory)
-            whole = experiments.run_experiment(self._config(root / "whole"))
+            config = self._config(
+                root / "whole", checkpoint_every=max(1, self.num_actor_steps // 2)
+            )
+            whole = experiments.run_experiment(config)
             assert whole.num_learner_steps > 0
-            stopped = self._stop_half_way(root)
-            resumed = experiments.run_experiment(stopped)
+            self._check_snapshot(config)
+            shutil.copytree(config.run_dir, root / "stopped")
+            resumed = experiments.run_experiment(_rewind(root / "stopped", config))
             assert resumed.variables_sha256 == whole.variables_sha256
             assert resumed.episode_returns == whole.episode_returns
 
-    def test_a_snapshot_acts_as_the_evaluation_policy(self) -> None:
-        """Without this package's classes."""
-        with tempfile.TemporaryDirectory() as directory:
-            config = self._config(pathlib.Path(directory) / "run")
-            experiments.run_experiment(config)
-            (path,) = (config.run_dir / "snapshots").iterdir()
-            snapshot = snapshots.load(path)
-            environment = config.make_environment(seed=0)
-            own = environment.environment.action_spec()
-            output = policies.call(
-                snapshots.SnapshotPolicy(snapshot), self.make_spec(), 2
-            )
-            values.check_fits(own, output.action, batch=(2,))
-
-    def _stop_half_way(self, root: pathlib.Path) -> experiments.ExperimentConfig:
-        """A run as it is on disk after it was killed between two checkpoints."""
-        config = self._config(
-            root / "stopped", checkpoint_every=max(1, self.num_actor_steps // 2)
-        )
-        experiments.run_experiment(config)
-        (config.run_dir / "result.json").unlink()
-        checkpoints = sorted((config.run_dir / "checkpoints").iterdir())
-        shutil.rmtree(checkpoints[-1])
-        return config
+    def _check_snapshot(self, config: experiments.ExperimentConfig) -> None:
+        (path,) = (config.run_dir / "snapshots").iterdir()
+        own = config.make_environment(seed=0).environment.action_spec()
+        policy = snapshots.SnapshotPolicy(snapshots.load(path))
+        output = policies.call(policy, self.make_spec(), 2)
+        values.check_fits(own, output.action, batch=(2,))
 
     def _config(
         self, run_dir: pathlib.Path, **options: Any
@@ -158,3 +152,13 @@ class BuilderContract(policies.PolicyContract, rules.UpdateRuleContract):
             environment_factory=self.make_environment,
             **options,
         )
+
+
+def _rewind(
+    run_dir: pathlib.Path, config: experiments.ExperimentConfig
+) -> experiments.ExperimentConfig:
+    """The run as it is on disk if it was killed after its last checkpoint but one."""
+    (run_dir / "result.json").unlink()
+    *_, last = sorted((run_dir / "checkpoints").iterdir())
+    shutil.rmtree(last)
+    return dataclasses.replace(config, run_dir=run_dir)

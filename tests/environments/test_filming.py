@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tree
 
-from tfagents_core import environments, filming
-from tfagents_core.environments import rendering
+from tfagents_core import environments
+from tfagents_core.environments import filming, rendering
 
 iio = pytest.importorskip("imageio.v3")
 pytest.importorskip("imageio_ffmpeg")

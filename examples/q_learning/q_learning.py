@@ -1,6 +1,6 @@
-"""A whole agent in one file: Q-learning with a target network, on CartPole.
+"""A whole agent in one file: Q-learning with a target network.
 
-    python examples/q_learning_agent.py [STEPS]
+    python examples/q_learning/q_learning.py [STEPS]
 
 docs/agents.md goes through it part by part.
 """
@@ -42,12 +42,12 @@ class Config(learning.TransitionConfig):
 
 
 def make_networks(spec, *, seed):
-    """Action values `[B, A]` of observations `[B, D]`."""
+    """Action values `[B, A]` of observations `[B, ...]`."""
     generator = np.random.default_rng(seed)
     w_init = networks.VarianceScaling(generator)
     q = snt.Sequential(
         [
-            networks.MLP((64, 64), generator),
+            networks.MLP((64, 64), generator),  # Flattens its input.
             snt.Linear(spec.actions.num_values, w_init=w_init),
         ]
     )
@@ -56,7 +56,11 @@ def make_networks(spec, *, seed):
 
 
 class QLearning(core.UpdateRule):
-    """minimise huber(r_t + discount_t * max_a q'(o_t, a) - q(o_tm1, a_tm1))."""
+    """Minimises a Huber loss of the temporal-difference error.
+
+    loss = huber(r_t + discount_t * max_a q'(o_t, a) - q(o_tm1, a_tm1)),
+    where q' is the target network.
+    """
 
     def __init__(self, q, config):
         self._config = config
@@ -103,7 +107,7 @@ class Builder(core.Builder[Config, snt.Module]):
 
     def check(self, spec):
         specs.require_discrete_action(spec, "q_learning")
-        specs.require_vector_observation(spec, "q_learning")
+        specs.require_array_observation(spec, "q_learning")
 
     def make_networks(self, spec, *, seed):
         return make_networks(spec, seed=seed)
@@ -126,18 +130,25 @@ class Builder(core.Builder[Config, snt.Module]):
         return QLearning(networks, self.config)
 
 
-def main(num_actor_steps: int) -> None:
-    """Trains, and prints the final evaluation."""
+def train(environment, num_actor_steps, *, run_dir):
+    """Trains one run; `tfagents train q_learning ...` does the same."""
+    return experiments.run_experiment(
+        experiments.ExperimentConfig(
+            agent="q_learning",
+            environment=environment,
+            builder=Builder(Builder.default_config(environment)),
+            num_actor_steps=num_actor_steps,
+            run_dir=run_dir,
+            eval_every=0,
+        )
+    )
+
+
+def main(num_actor_steps):
+    """Trains on CartPole, and prints the final evaluation."""
     with tempfile.TemporaryDirectory() as directory:
-        result = experiments.run_experiment(
-            experiments.ExperimentConfig(
-                agent="q_learning",
-                environment="gym:CartPole-v1",
-                builder=Builder(Config()),
-                num_actor_steps=num_actor_steps,
-                run_dir=pathlib.Path(directory) / "run",
-                eval_every=0,
-            )
+        result = train(
+            "gym:CartPole-v1", num_actor_steps, run_dir=pathlib.Path(directory) / "run"
         )
     print(f"Return {result.episode_return:.1f} after {result.num_actor_steps:,} steps.")
 

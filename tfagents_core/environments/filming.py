@@ -30,7 +30,7 @@ from tfagents_core import environments, types
 _SUFFIX = ".mp4"
 _PACKAGES = ("imageio", "imageio_ffmpeg")
 _DEFAULT_FRAMES_PER_SECOND = 30.0
-_PROGRAM = "from tfagents_core import filming; filming.main()"
+_PROGRAM = "from tfagents_core.environments import filming; filming.main()"
 
 # Exceptions that the other process may report, by name.
 _ERRORS: dict[str, type[Exception]] = {
