@@ -7,20 +7,7 @@ from typing import Any
 import dm_env
 
 from tfagents_core import core, environments, replay, testing
-from tfagents_core.agents import d4pg, dqn, ppo, sac
-
-
-def make_ppo_config() -> ppo.PPOConfig:
-    return ppo.PPOConfig(
-        layer_sizes=(8,),
-        num_unrolls=2,
-        unroll_length=4,
-        num_epochs=2,
-        num_minibatches=2,
-        normalize_observations=True,
-        jit_compile=False,
-    )
-
+from tfagents_core.agents import d4pg, dqn
 
 SMALL = {"batch_size": 8, "min_replay_size": 16, "max_replay_size": 500}
 
@@ -53,44 +40,6 @@ class TestDQN(testing.BuilderContract):
         self, *, seed: int, evaluation: bool = False
     ) -> dm_env.Environment:
         return environments.make("gym:CartPole-v1", seed=seed)
-
-
-class TestPPOOfDiscreteActions(testing.BuilderContract):
-    def make_builder(self) -> core.Builder[Any, Any]:
-        return ppo.PPOBuilder(make_ppo_config())
-
-    def make_environment(
-        self, *, seed: int, evaluation: bool = False
-    ) -> dm_env.Environment:
-        return environments.make("gym:CartPole-v1", seed=seed)
-
-
-class TestPPOOfContinuousActions(testing.BuilderContract):
-    def make_builder(self) -> core.Builder[Any, Any]:
-        return ppo.PPOBuilder(make_ppo_config())
-
-    def make_environment(
-        self, *, seed: int, evaluation: bool = False
-    ) -> dm_env.Environment:
-        return environments.make("gym:Pendulum-v1", seed=seed)
-
-
-class TestSAC(testing.BuilderContract):
-    def make_builder(self) -> core.Builder[Any, Any]:
-        return sac.SACBuilder(
-            sac.SACConfig(
-                policy_layer_sizes=(8,),
-                critic_layer_sizes=(8,),
-                num_random_steps=10,
-                jit_compile=False,
-                **SMALL,
-            )
-        )
-
-    def make_environment(
-        self, *, seed: int, evaluation: bool = False
-    ) -> dm_env.Environment:
-        return environments.make("gym:Pendulum-v1", seed=seed)
 
 
 class TestReplay(testing.ReplayClientContract):
