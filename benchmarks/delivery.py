@@ -19,16 +19,20 @@ def consumer(
     a `tf.function`: one element of the pipeline holds all of its batches.
     """
     dataset = datasets.from_table(
-        table, batch_size=num_batches * batch_size, prefetch=prefetch
+        table, batch_size=batch_size, num_batches=num_batches, prefetch=prefetch
     )
     iterator = iter(dataset)
 
     @tf.function
     def take() -> tf.Tensor:
-        batches = datasets.split(next(iterator), num_batches)
-        # One element of each tensor, so that none is pruned from the graph.
-        seen = [tf.reshape(leaf, [-1])[0] for leaf in tree.flatten(batches)]
+        element = next(iterator)
+        # One number of each tensor of each batch, so that none is pruned from the graph.
+        seen = [
+            tf.reshape(leaf[index], [-1])[0]
+            for index in range(num_batches)
+            for leaf in tree.flatten(element)
+        ]
         with tf.control_dependencies(seen):
-            return tf.identity(batches[-1].info.key)
+            return tf.identity(element.info.key[-1])
 
     return take

@@ -8,7 +8,6 @@ from tfagents_core.agents.ppo.learning import (
     Samples,
     make_samples,
     ppo_loss,
-    shuffle,
 )
 from tfagents_core.agents.ppo.networks import PPONetworks, make_networks
 
@@ -22,5 +21,4 @@ __all__ = [
     "make_networks",
     "make_samples",
     "ppo_loss",
-    "shuffle",
 ]

@@ -113,6 +113,6 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 def test_every_field_is_documented() -> None:
-    documentation = inspect.getdoc(d4pg.D4PGConfig) or ""
+    documentation = "".join(inspect.getdoc(c) or "" for c in d4pg.D4PGConfig.__mro__)
     for field in dataclasses.fields(d4pg.D4PGConfig):
         assert f"\n    {field.name}: " in documentation

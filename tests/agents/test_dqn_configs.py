@@ -120,6 +120,6 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 def test_every_field_is_documented() -> None:
-    documentation = inspect.getdoc(dqn.DQNConfig) or ""
+    documentation = "".join(inspect.getdoc(c) or "" for c in dqn.DQNConfig.__mro__)
     for field in dataclasses.fields(dqn.DQNConfig):
         assert f"\n    {field.name}: " in documentation

@@ -3,16 +3,18 @@
 import copy
 import dataclasses
 import pathlib
+from typing import Any
 
 import dm_env
 import numpy as np
 import pytest
 import tensorflow as tf
+import tree
 from dm_env import specs as dm_specs
 
-from tfagents_core import core, experiments, replay, specs
+from tfagents_core import core, datasets, environments, experiments, replay, specs
 from tfagents_core.agents import d4pg, dqn
-from tfagents_core.environments import python, wrappers
+from tfagents_core.experiments import roles
 
 SMALL_DQN = dqn.DQNConfig(
     layer_sizes=(32,),
@@ -110,41 +112,35 @@ CASES = {
 
 
 def make(environment: type[dm_env.Environment], seed: int) -> dm_env.Environment:
-    return wrappers.SinglePrecision(python.DmEnvAdapter(environment(seed), seed=seed))
+    return environments.make_canonical(environment(seed), seed=seed)
 
 
-def _run(
-    monkeypatch: pytest.MonkeyPatch, directory: pathlib.Path, agent: str, steps: int
-) -> experiments.Result:
+def make_config(agent: str, **changes: Any) -> experiments.ExperimentConfig:
     builder, environment = CASES[agent]
-    monkeypatch.setattr(
-        "tfagents_core.environments.make",
-        lambda name, *, seed, evaluation=False: make(environment, seed),
-    )
-    return experiments.run_experiment(
-        experiments.ExperimentConfig(
-            agent=agent,
-            environment="test",
-            builder=builder,
-            num_actor_steps=steps,
-            run_dir=directory,
-            eval_every=0,
-            eval_episodes=20,
-        )
-    )
+    defaults: dict[str, Any] = {
+        "agent": agent,
+        "environment": "test",
+        "builder": builder,
+        "num_actor_steps": 1,
+        "run_dir": pathlib.Path("unused"),
+        "eval_every": 0,
+        "eval_episodes": 20,
+        "environment_factory": lambda *, seed, evaluation: environment(seed),
+    }
+    return experiments.ExperimentConfig(**{**defaults, **changes})
 
 
-def test_dqn_learns_to_catch(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
-) -> None:
-    result = _run(monkeypatch, tmp_path, "dqn", 3_000)
+def test_dqn_learns_to_catch(tmp_path: pathlib.Path) -> None:
+    result = experiments.run_experiment(
+        make_config("dqn", num_actor_steps=3_000, run_dir=tmp_path)
+    )
     assert result.episode_return >= 0.9  # Random play: -0.6.
 
 
-def test_d4pg_learns_to_mirror(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
-) -> None:
-    result = _run(monkeypatch, tmp_path, "d4pg", 2_000)
+def test_d4pg_learns_to_mirror(tmp_path: pathlib.Path) -> None:
+    result = experiments.run_experiment(
+        make_config("d4pg", num_actor_steps=2_000, run_dir=tmp_path)
+    )
     assert result.episode_return >= 9  # Random play: about 3.7.
 
 
@@ -171,20 +167,22 @@ def _batch(
     )
 
 
-@pytest.mark.parametrize("agent", CASES)
-def test_a_restored_learner_takes_the_identical_next_step(agent: str) -> None:
+def _make_learner(agent: str, *, seed: int, **changes: Any) -> core.Learner:
+    """A learner of the agent's rule that gets one and the same batch for ever."""
     builder, environment = CASES[agent]
+    builder = type(builder)(dataclasses.replace(builder.config, **changes))
     spec = specs.make_environment_spec(make(environment, 0))
-    random = np.random.default_rng(0)
-    batch = _batch(spec, random)
+    batch = _batch(spec, np.random.default_rng(0))
     info = replay.SampleInfo(*(tf.ones(len(batch.reward)) for _ in range(6)))
     dataset = tf.data.Dataset.from_tensors(replay.Sample(info, batch)).repeat()
+    networks = builder.make_networks(spec, seed=seed)
+    rule = builder.make_rule(networks, spec, seed=seed)
+    return builder.make_learner(rule, datasets.PipelineSource(dataset), seed=seed)
 
-    def make_learner(seed: int) -> core.Learner:
-        networks = builder.make_networks(spec, seed)
-        return builder.make_learner(networks, spec, dataset=dataset)
 
-    learner, other = make_learner(0), make_learner(1)
+@pytest.mark.parametrize("agent", CASES)
+def test_a_restored_learner_takes_the_identical_next_step(agent: str) -> None:
+    learner, other = _make_learner(agent, seed=0), _make_learner(agent, seed=1)
     for _ in range(3):
         learner.step()
     assert list(learner.state) == list(other.state)
@@ -198,16 +196,7 @@ def test_a_restored_learner_takes_the_identical_next_step(agent: str) -> None:
 
 @pytest.mark.parametrize("agent", CASES)
 def test_the_target_is_copied_at_its_period_and_not_between(agent: str) -> None:
-    builder, environment = CASES[agent]
-    builder = type(builder)(dataclasses.replace(builder.config, target_update_period=3))
-    spec = specs.make_environment_spec(make(environment, 0))
-    batch = _batch(spec, np.random.default_rng(0))
-    info = replay.SampleInfo(*(tf.ones(len(batch.reward)) for _ in range(6)))
-    dataset = tf.data.Dataset.from_tensors(replay.Sample(info, batch)).repeat()
-    learner = builder.make_learner(
-        builder.make_networks(spec, 0), spec, dataset=dataset
-    )
-
+    learner = _make_learner(agent, seed=0, target_update_period=3)
     (targets,) = learner.get_variables(["target"])
     for step in range(1, 8):
         (policy,) = learner.get_variables(["policy"])
@@ -219,14 +208,29 @@ def test_the_target_is_copied_at_its_period_and_not_between(agent: str) -> None:
             np.testing.assert_array_equal(target, value)
 
 
+@pytest.mark.parametrize("num_sgd_steps", [1, 2])
 @pytest.mark.parametrize("agent", CASES)
-def test_what_the_replay_gives_fits_the_learner(agent: str) -> None:
+def test_what_the_replay_gives_fits_the_learner(agent: str, num_sgd_steps: int) -> None:
     builder, environment = CASES[agent]
-    spec = specs.make_environment_spec(make(environment, 0))
-    buffer = builder.make_replay(spec, num_streams=1, seed=0)
-    dataset = builder.make_dataset(buffer, prefetch=0)
-    assert dataset.element_spec.data.observation.shape[1:] == spec.observations.shape
-    learner = builder.make_learner(
-        builder.make_networks(spec, 0), spec, dataset=dataset, buffer=buffer
+    config = dataclasses.replace(builder.config, num_sgd_steps_per_step=num_sgd_steps)
+    made = roles.make_agent(
+        make_config(agent, builder=type(builder)(config)), make(environment, 0)
     )
+    buffer = roles.make_replay(made, num_streams=1, rows_per_append=1)
+    learner = roles.make_learner(made, buffer, timeout_s=0)
     assert not learner.can_step()
+    _fill(buffer, made)
+    while learner.can_step():
+        learner.step()
+    (num_learner_steps,) = learner.get_variables(["num_learner_steps"])[0]
+    assert num_learner_steps > 0
+    assert num_learner_steps % num_sgd_steps == 0
+
+
+def _fill(buffer: replay.Replay, agent: roles.Agent) -> None:
+    """One long episode of the least items that learning begins with."""
+    rows = tree.map_structure(
+        lambda spec: np.zeros((1, *spec.shape), spec.dtype), agent.plan.rows
+    )
+    for step in range(agent.config.builder.config.min_replay_size + 1):
+        buffer.append(rows, first=np.array([step == 0]), last=np.array([False]))

@@ -71,22 +71,22 @@ def make_transition() -> replay.Transition:
 def test_critic_loss_gives_the_values_computed_by_hand() -> None:
     output = sac.critic_loss(
         make_networks(),
-        LinearCritic(2.0, 1.0),
+        LinearCritic(4.0, 2.0),
         make_transition(),
         temperature=tf.constant(TEMPERATURE),
         seed=SEED,
     )
     # First: the policy acts 1 at o_t = 2, with log-probability -2. The target critics
-    # value it 2 * 3 and 1 * 3, of which 3 is less: v_t = 3 - 0.1 * -2 = 3.2, and the
-    # target is 0.25 + 0.5 * 3.2 = 1.85. Second: 1 + 0 * anything = 1.
-    np.testing.assert_allclose(output.target, [1.85, 1], rtol=1e-6)
-    # The critics estimate 2 and 6 in both; errors -0.15 and -4.15, and -1 and -5.
-    np.testing.assert_allclose(output.td_error, [-2.15, -3], rtol=1e-6)
-    np.testing.assert_allclose(output.loss, [8.6225, 13], rtol=1e-6)
+    # value it 4 * 3 and 2 * 3, of which 6 is less: v_t = 6 - 0.1 * -2 = 6.2, and the
+    # target is 0.25 + 0.5 * 6.2 = 3.35. Second: 1 + 0 * anything = 1.
+    np.testing.assert_allclose(output.target, [3.35, 1], rtol=1e-6)
+    # The critics estimate 2 and 6 in both; errors 1.35 and -2.65, and -1 and -5.
+    np.testing.assert_allclose(output.td_error, [-0.65, -3], rtol=1e-5)
+    np.testing.assert_allclose(output.loss, [4.4225, 13], rtol=1e-5)
 
 
 def test_critic_loss_moves_the_online_critics_and_nothing_else() -> None:
-    networks, target = make_networks(), LinearCritic(2.0, 1.0)
+    networks, target = make_networks(), LinearCritic(4.0, 2.0)
     temperature = tf.Variable(TEMPERATURE)
     with tf.GradientTape() as tape:
         output = sac.critic_loss(
@@ -97,8 +97,8 @@ def test_critic_loss_moves_the_online_critics_and_nothing_else() -> None:
     critic, *others = tape.gradient(
         loss, [networks.critic.c, target.c, policy.w, policy.p, temperature]
     )
-    # Minus the errors times o + a = 2: (0.15 + 1) * 2 and (4.15 + 5) * 2.
-    np.testing.assert_allclose(critic, [2.3, 18.3], rtol=1e-5)
+    # Minus the errors times o + a = 2: (-1.35 + 1) * 2 and (2.65 + 5) * 2.
+    np.testing.assert_allclose(critic, [-0.7, 15.3], rtol=1e-5)
     assert others == [None] * 4
 
 
@@ -150,7 +150,7 @@ def test_temperature_loss_raises_the_temperature_where_the_entropy_is_too_low() 
 
 
 def test_losses_are_the_same_eagerly_and_in_a_graph() -> None:
-    networks, target = make_networks(), LinearCritic(2.0, 1.0)
+    networks, target = make_networks(), LinearCritic(4.0, 2.0)
 
     def all_three() -> tuple[tf.Tensor, ...]:
         transition, temperature = make_transition(), tf.constant(TEMPERATURE)

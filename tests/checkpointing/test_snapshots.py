@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfagents_core import environments, experiments, registry, specs
+from tfagents_core import acting, core, environments, experiments, registry, specs
 from tfagents_core.checkpointing import snapshots
 from tfagents_core.environments import wrappers
 from tfagents_core.experiments import run_directory
@@ -106,8 +106,9 @@ def actors_actions(
     builder = make_builder(agent, environment_id)
     spec = specs.make_environment_spec(environment)
     networks = builder.make_networks(spec, seed=1)
-    run_directory.RunDirectory(run_dir).restore_policy(networks)
-    actor = builder.make_actor(networks, spec, seed=0, evaluation=True)
+    policy = builder.make_policy(networks, spec, evaluation=True)
+    run_directory.RunDirectory(run_dir).restore_policy(policy)
+    actor = acting.PolicyActor(policy, seed=0)
     recorder = Recorder(environment.environment)
     canonical = wrappers.CanonicalActions(recorder)
     for action in actor.select_action(observation):
@@ -122,6 +123,12 @@ def random_batch(environment_id: str, size: int) -> np.ndarray:
     if spec.dtype == np.uint8:
         return rng.integers(256, size=shape, dtype=np.uint8)
     return rng.normal(size=shape).astype(spec.dtype)
+
+
+def act(path: pathlib.Path, observation: np.ndarray) -> np.ndarray:
+    """The actions of a snapshot without memory."""
+    snapshot = snapshots.load(path)
+    return snapshot.model.policy(observation).numpy()
 
 
 def check_round_trip(agent: str, environment_id: str, directory: pathlib.Path) -> None:
@@ -189,7 +196,7 @@ def test_a_snapshot_on_the_way_is_the_policy_of_its_step(
     train("d4pg", environment_id, tmp_path / "short", num_actor_steps=50)
     observation = random_batch(environment_id, 9)
     at_50, at_60, short = (
-        snapshots.load(tmp_path / run / "snapshots" / name).policy(observation).numpy()
+        act(tmp_path / run / "snapshots" / name, observation)
         for run, name in (
             ("long", "step-000000000050"),
             ("long", "step-000000000060"),
@@ -213,7 +220,7 @@ def write_simple(path: pathlib.Path, factor: float = 2.0) -> None:
     variable = tf.Variable(factor)
     snapshots.write(
         path,
-        lambda observation: variable * observation,
+        acting.FeedForwardPolicy(lambda o, context: variable * o, [variable]),
         observations=specs.Array((1,), np.float32),
         actions=specs.BoundedArray((1,), np.float64, -4, 8),
         origin=ORIGIN,
@@ -222,21 +229,23 @@ def write_simple(path: pathlib.Path, factor: float = 2.0) -> None:
 
 def test_actions_are_in_the_tasks_own_bounds(tmp_path: pathlib.Path) -> None:
     write_simple(tmp_path / "snapshot")
-    action = snapshots.load(tmp_path / "snapshot").policy(
-        np.array([[-0.5], [0.0], [0.25], [0.5], [9.0]], np.float32)
-    )
-    assert action.dtype == tf.float64
+    observation = np.array([[-0.5], [0.0], [0.25], [0.5], [9.0]], np.float32)
+    action = act(tmp_path / "snapshot", observation)
+    assert action.dtype == np.float64
     np.testing.assert_array_equal(action, [[-4], [2], [5], [8], [8]])
 
 
 def test_observations_and_actions_may_be_nested(tmp_path: pathlib.Path) -> None:
+    def act(o: Any, context: core.PolicyContext) -> Any:
+        return {
+            "move": o["sides"][0] - o["sides"][1],
+            "press": tf.reduce_max(tf.cast(o["pixels"], tf.int32), axis=(1, 2)),
+        }
+
     pixels = specs.Array((2, 2), np.uint8)
     snapshots.write(
         tmp_path / "snapshot",
-        lambda o: {
-            "move": o["sides"][0] - o["sides"][1],
-            "press": tf.reduce_max(tf.cast(o["pixels"], tf.int32), axis=(1, 2)),
-        },
+        acting.FeedForwardPolicy(act, []),
         observations=collections.OrderedDict(
             sides=(specs.Array((3,), np.float32),) * 2, pixels=pixels
         ),
@@ -262,8 +271,8 @@ def test_observations_and_actions_may_be_nested(tmp_path: pathlib.Path) -> None:
 def test_a_snapshot_taken_again_is_replaced(tmp_path: pathlib.Path) -> None:
     for factor in (2.0, 0.5):
         write_simple(tmp_path / "snapshot", factor)
-    action = snapshots.load(tmp_path / "snapshot").policy(np.ones((1, 1), np.float32))
-    assert action.numpy() == 5  # 2 + 6 * 0.5.
+    action = act(tmp_path / "snapshot", np.ones((1, 1), np.float32))
+    assert action == 5  # 2 + 6 * 0.5.
     assert [path.name for path in tmp_path.iterdir()] == ["snapshot"]
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 from typing import Any
 
 import dm_env
@@ -222,19 +223,20 @@ def test_the_digest_is_that_of_the_saved_variables(tmp_path: pathlib.Path) -> No
     assert checkpointing.digest(state) == result.variables_sha256
 
 
-def test_several_tables_are_told_apart_by_name(tmp_path: pathlib.Path) -> None:
-    class TwoTables(dqn.DQNBuilder):
-        def make_replay(self, spec: Any, **options: Any) -> replay.Replay:
-            buffer = super().make_replay(spec, **options)
-            (table,) = (handle.config for handle in buffer.tables.values())
-            other = dataclasses.replace(
-                table, name="other", rate_limiter=replay.MinSize(1)
-            )
-            return replay.Replay(buffer.steps, [table, other])
+class TwoTables(dqn.DQNBuilder):
+    """DQN with a table that nobody samples beside its own."""
 
+    def plan_replay(self, spec: Any, extras_spec: Any) -> core.ReplayPlan:
+        plan = super().plan_replay(spec, extras_spec)
+        (table,) = plan.tables
+        other = dataclasses.replace(table, name="other", rate_limiter=replay.MinSize(1))
+        return dataclasses.replace(plan, tables=[table, other])
+
+
+def test_several_tables_are_told_apart_by_name(tmp_path: pathlib.Path) -> None:
     config = make_config(tmp_path / "run", builder=TwoTables(CONFIG))
-    figures = experiments.InlineExperiment(config).replay_figures()
-    assert figures == {
+    experiment = experiments.InlineExperiment(config)
+    assert experiment.replay_metrics() == {
         "replay_size/transitions": 0,
         "replay_inserts/transitions": 0,
         "replay_samples/transitions": 0,
@@ -243,10 +245,27 @@ def test_several_tables_are_told_apart_by_name(tmp_path: pathlib.Path) -> None:
         "replay_inserts/other": 0,
         "replay_samples/other": 0,
     }
+    assert experiment.replay_status() == (
+        "transitions: 0 items; 0.0 samples per insert (target 8); "
+        "other: 0 items; 0.0 samples per insert"
+    )
+
+
+def test_the_status_of_the_replay_is_for_people(tmp_path: pathlib.Path) -> None:
+    builder = dqn.DQNBuilder(dataclasses.replace(CONFIG, max_replay_size=1_234))
+    experiment = experiments.InlineExperiment(
+        make_config(tmp_path, builder=builder, num_actor_steps=2_000)
+    )
+    while experiment.counters.num_actor_steps < 2_000:
+        experiment.step()
+    assert re.fullmatch(
+        r"1,234 items; (7\.[89]|8\.0) samples per insert \(target 8\)",
+        experiment.replay_status(),
+    )
 
 
 class CountRewards(core.Observer):
-    """An observer, to see that its figures arrive."""
+    """An observer, to see that its metrics arrive."""
 
     def __init__(self, spec: specs.EnvironmentSpec) -> None:
         assert spec.is_discrete

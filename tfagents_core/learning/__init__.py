@@ -8,6 +8,7 @@ from tfagents_core.learning.config import (
     check_within,
 )
 from tfagents_core.learning.learner import Learner, NotFiniteError
+from tfagents_core.learning.minibatches import shuffle_minibatches
 from tfagents_core.learning.normalizers import ObservationNormalizer
 from tfagents_core.learning.optimizers import Adam
 from tfagents_core.learning.schedules import linear
@@ -24,6 +25,7 @@ __all__ = [
     "check_positive",
     "check_within",
     "linear",
+    "shuffle_minibatches",
     "update_periodically",
     "update_softly",
 ]

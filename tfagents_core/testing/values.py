@@ -41,7 +41,11 @@ def sample(
 
 
 def check_fits(
-    spec: types.NestedSpec, values: types.Nest, *, batch: tuple[int, ...] = ()
+    spec: types.NestedSpec,
+    values: types.Nest,
+    *,
+    batch: tuple[int, ...] = (),
+    may_exceed: bool = False,
 ) -> None:
     """Makes sure that values have the structure, shapes, dtypes and bounds of specs.
 
@@ -49,6 +53,7 @@ def check_fits(
         spec: nest of array specs.
         values: nest of arrays or tensors.
         batch: leading axes that every array has beside the spec's.
+        may_exceed: whether floats may lie outside their bounds.
 
     Raises:
         AssertionError: naming the first leaf that does not fit.
@@ -62,6 +67,7 @@ def check_fits(
             f"{name} has shape {array.shape}, not {(*batch, *leaf.shape)}"
         )
         assert array.dtype == leaf.dtype, f"{name} is {array.dtype}, not {leaf.dtype}"
-        if isinstance(leaf, specs.BoundedArray):
+        is_free = may_exceed and np.issubdtype(leaf.dtype, np.floating)
+        if isinstance(leaf, specs.BoundedArray) and not is_free:
             is_inside = (array >= leaf.minimum) & (array <= leaf.maximum)
             assert is_inside.all(), f"{name} is outside its bounds: {array}"
