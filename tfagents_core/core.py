@@ -148,9 +148,12 @@ class UpdateRule(abc.ABC):
     Attributes:
         variables: every variable a resumed run needs, in groups by name. The group
             `"policy"` lists `Policy.variables`, in that order.
+        num_sgd_steps: SGD steps that one call of `update` takes; rules that go over a
+            batch several times take more than one.
     """
 
     variables: Mapping[str, Sequence[tf.Variable]]
+    num_sgd_steps: int = 1
 
     @abc.abstractmethod
     def update(self, batch: Any, *, seed: tf.Tensor, num_steps: tf.Tensor) -> Update:
@@ -340,10 +343,10 @@ class Learner(VariableSource):
     """Improves an agent's variables from batches.
 
     Attributes:
-        num_updates_per_step: updates of the agent's rule that one `step` takes.
+        num_sgd_steps_per_step: SGD steps that one `step` takes.
     """
 
-    num_updates_per_step: int = 1
+    num_sgd_steps_per_step: int = 1
 
     @abc.abstractmethod
     def can_step(self) -> bool:

@@ -188,6 +188,7 @@ class PPO(core.UpdateRule):
             clip_norm=config.gradient_clip_norm,
             epsilon=config.adam_epsilon,
         )
+        self.num_sgd_steps = config.num_epochs * config.num_minibatches
         self.variables = {
             "policy": networks.policy_variables,
             "value": networks.value.trainable_variables,
@@ -213,7 +214,6 @@ class PPO(core.UpdateRule):
             num_minibatches=config.num_minibatches,
             seed=seed,
         )  # [E * M, N / M]
-        num_sgd_steps = order.shape[0]
         learning_rate = tf.constant(config.learning_rate)
         if config.learning_rate_decay_updates is not None:
             learning_rate = learning.linear(
@@ -223,7 +223,7 @@ class PPO(core.UpdateRule):
                 num_steps=config.learning_rate_decay_updates,
             )
         sums = Metrics(*[tf.zeros([]) for _ in Metrics._fields])
-        for step in tf.range(num_sgd_steps):
+        for step in tf.range(self.num_sgd_steps):
             indices = tf.gather(order, step)  # [N / M]
             minibatch = tree.map_structure(
                 lambda leaf, chosen=indices: tf.gather(leaf, chosen), samples
@@ -233,7 +233,7 @@ class PPO(core.UpdateRule):
         # Only now: actions were chosen, and have been valued, by the old statistics.
         if self._networks.normalizer is not None:
             self._networks.normalizer.update(samples.observation)
-        means = tree.map_structure(lambda total: total / num_sgd_steps, sums)
+        means = tree.map_structure(lambda total: total / self.num_sgd_steps, sums)
         return core.Update(means._asdict())
 
     def _sgd_step(self, minibatch: Samples, learning_rate: tf.Tensor) -> Metrics:

@@ -321,6 +321,19 @@ def test_a_snapshot_has_the_statistics(tmp_path: pathlib.Path) -> None:
 # In a run.
 
 
+def num_updates(experiment: experiments.InlineExperiment) -> int:
+    ((updates,),) = experiment.learner.get_variables(["num_learner_steps"])
+    return int(updates)
+
+
+def test_learner_steps_count_sgd_steps(tmp_path: pathlib.Path) -> None:
+    config = make_config(tmp_path, num_epochs=3, num_minibatches=2)
+    experiment = experiments.InlineExperiment(config)
+    while num_updates(experiment) < 2:
+        experiment.step()
+    assert experiment.counters.num_learner_steps == 2 * 3 * 2
+
+
 @pytest.mark.parametrize("envs_per_actor", [1, 4, 11])
 def test_any_number_of_environments_keeps_acting_and_learning(
     tmp_path: pathlib.Path, envs_per_actor: int
@@ -334,7 +347,7 @@ def test_any_number_of_environments_keeps_acting_and_learning(
         experiment.step()
     # All steps are learned from, but for those of unfinished batches and unrolls.
     steps, batch = experiment.counters.num_actor_steps, 4 * 16
-    learned = batch * experiment.counters.num_learner_steps
+    learned = batch * num_updates(experiment)
     assert 0 <= steps - learned < batch + 16 * envs_per_actor
 
 
@@ -344,7 +357,7 @@ def test_each_step_is_learned_from_once(tmp_path: pathlib.Path) -> None:
     for _ in range(500):
         experiment.step()
     (table,) = experiment.buffer.tables.values()
-    assert table.stats().num_sampled == 4 * experiment.counters.num_learner_steps
+    assert table.stats().num_sampled == 4 * num_updates(experiment)
     assert table.stats().samples_per_insert <= 1
 
 

@@ -145,7 +145,7 @@ def test_one_step_may_take_several_updates(num_updates: int) -> None:
     learner = make_learner(source, num_updates_per_step=num_updates)
     numbers = [float(learner.step()["number"]) for _ in range(2)]
     assert numbers == [5 + num_updates, 5 + 2 * num_updates]  # Each step's last.
-    assert learner.num_updates_per_step == num_updates
+    assert learner.num_sgd_steps_per_step == num_updates
     assert learner.get_variables(["num_learner_steps"]) == [[2 * num_updates]]
 
 

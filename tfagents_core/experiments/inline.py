@@ -119,7 +119,7 @@ class InlineExperiment:
         with self.stopwatch.measure("learn"):
             while self.learner.can_step():
                 metrics = self._learn()
-                self.counters.num_learner_steps += self.learner.num_updates_per_step
+                self.counters.num_learner_steps += self.learner.num_sgd_steps_per_step
         return episodes, metrics
 
     def _learn(self) -> Mapping[str, Any]:

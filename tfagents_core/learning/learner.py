@@ -43,7 +43,8 @@ class Learner(core.Learner):
     ) -> None:
         self._source = source
         self._seed = seed % 2**31
-        self.num_updates_per_step = num_updates_per_step
+        self._num_updates = num_updates_per_step
+        self.num_sgd_steps_per_step = num_updates_per_step * rule.num_sgd_steps
         self._update = (
             tf.function(rule.update, jit_compile=True) if jit_compile else rule.update
         )
@@ -92,9 +93,9 @@ class Learner(core.Learner):
     ) -> tuple[dict[str, tf.Tensor], list[dict[str, Any]], tf.Tensor]:
         is_finite = tf.constant(True)
         priorities = []
-        for index in range(self.num_updates_per_step):
+        for index in range(self._num_updates):
             batch = batches
-            if self.num_updates_per_step > 1:
+            if self._num_updates > 1:
                 batch = tree.map_structure(lambda array, i=index: array[i], batches)
             metrics, new_priorities = self._update(
                 batch,
