@@ -190,6 +190,24 @@ def test_a_table_of_another_limiter_is_as_the_plan_has_it() -> None:
     assert made.config.rate_limiter == replay.MinSize(3)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(1, 255 + 3 * 5), (270, 270), (5_000, 5_000)],  # A batch but one, and an append.
+)
+def test_a_queue_has_room_for_a_batch_and_an_append(given: int, expected: int) -> None:
+    agent = make_d4pg()
+    (table,) = agent.plan.tables
+    queue = dataclasses.replace(
+        table, sampler=replay.Fifo(), max_size=300, rate_limiter=replay.Queue(given)
+    )
+    plan = dataclasses.replace(agent.plan, tables=[queue])
+    agent = dataclasses.replace(agent, plan=plan)
+    buffer = roles.make_replay(agent, num_streams=64, rows_per_append=3)
+    (made,) = buffer.tables.values()
+    assert made.config.rate_limiter == replay.Queue(expected)
+    assert made.config.max_size == max(300, expected)
+
+
 def test_a_plan_of_batches_from_no_table_is_refused() -> None:
     plan = make_d4pg().plan
     with pytest.raises(ValueError, match=r"names \['other'\].* are \['transitions'\]"):

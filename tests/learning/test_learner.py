@@ -149,6 +149,16 @@ def test_one_step_may_take_several_updates(num_updates: int) -> None:
     assert learner.get_variables(["num_learner_steps"]) == [[2 * num_updates]]
 
 
+def test_a_step_counts_the_sgd_steps_of_its_updates() -> None:
+    rule = Adding()
+    rule.num_sgd_steps = 5
+    source = Source(start=6, num_batches=2)
+    learner = make_learner(source, rule, num_updates_per_step=2)
+    learner.step()
+    assert learner.num_sgd_steps_per_step == 10
+    assert rule.steps.numpy()[:3].tolist() == [0, 1, -1]  # Calls of `update`.
+
+
 def test_fewer_batches_than_updates_are_refused() -> None:
     learner = make_learner(Source(num_batches=2), num_updates_per_step=3)
     with pytest.raises(ValueError, match="index 2 of dimension 0 out of bounds"):
