@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 
-CLIP_NORM = 0.5  # Some of the updates are clipped and some are not.
+CLIP_NORM = 0.65  # Some of the updates are clipped and some are not.
 
 
 def test_two_replicas_of_d4pg_learn_as_one_does_from_both_their_batches() -> None:

@@ -116,11 +116,17 @@ def test_frames_go_through_the_nature_convolutions() -> None:
     assert (8, 8, 4, 32) in [v.shape for v in variables_of(made)]
 
 
-@pytest.mark.parametrize("make", [make_d4pg, make_dqn])
+@pytest.mark.parametrize(
+    ("builder", "spec", "network"),
+    [
+        (d4pg.D4PGBuilder(D4PG), CONTROL, "policy"),
+        (dqn.DQNBuilder(dqn.DQNConfig(layer_sizes=(8, 8))), VECTORS, "q"),
+    ],
+)
 def test_acting_needs_the_trainable_variables_of_the_network_that_acts(
-    make: Any,
+    builder: Any, spec: specs.EnvironmentSpec, network: str
 ) -> None:
-    made = make(0)
-    module = made.policy if hasattr(made, "policy") else made.q
-    ours, theirs = made.policy_variables, module.trainable_variables
+    made = builder.make_networks(spec, seed=0)
+    policy = builder.make_policy(made, spec, evaluation=False)
+    ours, theirs = policy.variables, getattr(made, network).trainable_variables
     assert [v.ref() for v in ours] == [v.ref() for v in theirs]
