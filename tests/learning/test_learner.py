@@ -159,6 +159,12 @@ def test_a_step_counts_the_sgd_steps_of_its_updates() -> None:
     assert rule.steps.numpy()[:3].tolist() == [0, 1, -1]  # Calls of `update`.
 
 
+def test_more_batches_than_updates_are_refused() -> None:
+    learner = make_learner(Source(num_batches=4), num_updates_per_step=3)
+    with pytest.raises(ValueError, match="draws 4 batches at once"):
+        learner.step()
+
+
 def test_fewer_batches_than_updates_are_refused() -> None:
     learner = make_learner(Source(num_batches=2), num_updates_per_step=3)
     with pytest.raises(ValueError, match="index 2 of dimension 0 out of bounds"):

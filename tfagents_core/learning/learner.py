@@ -91,6 +91,8 @@ class Learner(core.Learner):
     def _step(
         self, batches: types.NestedTensor
     ) -> tuple[dict[str, tf.Tensor], list[dict[str, Any]], tf.Tensor]:
+        if self._num_updates > 1:
+            _check_num_batches(batches, self._num_updates)
         is_finite = tf.constant(True)
         priorities = []
         for index in range(self._num_updates):
@@ -137,6 +139,16 @@ class Learner(core.Learner):
             for group, variables in self._variables.items()
             for index, variable in enumerate(variables)
         }
+
+
+def _check_num_batches(batches: types.NestedTensor, wanted: int) -> None:
+    """Refuses more batches than are used, which would be lost without a word."""
+    given = tree.flatten(batches)[0].shape[0]
+    if given > wanted:
+        raise ValueError(
+            f"The source draws {given} batches at once and the learner takes {wanted}: "
+            "the others would be lost."
+        )
 
 
 def _infos(batch: types.NestedTensor, table: str) -> replay.SampleInfo:
