@@ -353,7 +353,7 @@ class Learner(VariableSource):
         """Whether `step` would find its batches without waiting for them."""
 
     @abc.abstractmethod
-    def step(self) -> Mapping[str, tf.Tensor]:
+    def step(self) -> Mapping[str, np.ndarray]:
         """One call of the compiled update; returns scalars worth logging."""
 
     @property

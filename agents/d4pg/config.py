@@ -35,6 +35,7 @@ class D4PGConfig(learning.TransitionConfig):
         gradient_clip_norm: each network's gradient is clipped to this global norm.
             Acme: 40.
         dqda_clip_norm: the norm of dQ/da is clipped to this; None for no limit. Acme: 1.
+        jit_compile: whether XLA compiles the update: on, which takes a sixth off.
     """
 
     policy_layer_sizes: tuple[int, ...] = (256, 256, 256)
@@ -49,6 +50,7 @@ class D4PGConfig(learning.TransitionConfig):
     target_update_period: int = 100
     gradient_clip_norm: float = 40.0
     dqda_clip_norm: float | None = 1.0
+    jit_compile: bool = True
 
     def __post_init__(self) -> None:
         """Refuses impossible values; raises ValueError naming the field."""

@@ -97,7 +97,6 @@ class DQNConfig(learning.TransitionConfig):
             adam_epsilon=1.5e-4,
             target_update_period=2_000,
             max_abs_reward=1.0,
-            jit_compile=False,
         )
 
     @classmethod

@@ -54,6 +54,8 @@ class PPOConfig(learning.LearnerConfig):
             norm; None for no limit. Baselines: 0.5.
         max_abs_reward: rewards are clipped to plus or minus this before they are
             stored; None for no limit. Returns are reported unclipped. Paper: 1 (Atari).
+        jit_compile: whether XLA compiles the update: on, with a third of the time,
+            but not for Atari, whose convolutions it makes slower on the CPU.
     """
 
     layer_sizes: tuple[int, ...] = (64, 64)
@@ -76,6 +78,7 @@ class PPOConfig(learning.LearnerConfig):
     adam_epsilon: float = 1e-5
     gradient_clip_norm: float | None = 0.5
     max_abs_reward: float | None = None
+    jit_compile: bool = True
 
     @classmethod
     def for_environment(cls, environment_id: str) -> PPOConfig:
@@ -106,6 +109,7 @@ class PPOConfig(learning.LearnerConfig):
             entropy_coefficient=0.01,
             learning_rate=2.5e-4,
             max_abs_reward=1.0,
+            jit_compile=False,
         )
 
     def __post_init__(self) -> None:

@@ -101,7 +101,7 @@ def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(
         experiments.run_experiment(small_runs.make_config(run_dir))
     sentence = str(error.value)
     assert sentence.startswith("Learning broke down at learner step ")
-    assert "(loss nan, " in sentence
+    assert ", loss nan, " in sentence
     checkpoint = run_dir / "checkpoints" / "step-000000000200"
     assert sentence.endswith(f"; the last good checkpoint is {checkpoint}.")
     assert checkpointing.is_intact(checkpoint)
@@ -156,4 +156,4 @@ def test_the_learners_step_is_compiled_once(tmp_path: pathlib.Path) -> None:
     while experiment.counters.num_learner_steps < 5:
         experiment.step()
     step: Any = experiment.learner._step  # type: ignore[attr-defined]
-    assert step.experimental_get_tracing_count() == 1
+    assert step.num_traces == 1

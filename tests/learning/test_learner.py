@@ -167,7 +167,9 @@ def test_more_batches_than_updates_are_refused() -> None:
 
 def test_fewer_batches_than_updates_are_refused() -> None:
     learner = make_learner(Source(num_batches=2), num_updates_per_step=3)
-    with pytest.raises(ValueError, match="index 2 of dimension 0 out of bounds"):
+    with pytest.raises(
+        ValueError, match="draws 2 batches at once and the learner takes 3"
+    ):
         learner.step()
 
 
@@ -284,8 +286,8 @@ def test_priorities_go_to_the_tables_that_the_rule_names() -> None:
         keys = {"one": ([2, 3], [4, 5]), "two": ([20, 21], [40, 41])}
         assert source.updates == [
             (name, keys[name][update], [2.0 * key for key in keys[name][update]])
-            for update in range(2)
             for name in ranked
+            for update in range(2)
         ]
 
 

@@ -10,8 +10,11 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfagents_core import core, types
-from tfagents_core.acting import tracing, variables
+from tfagents_core import core, functions, types
+from tfagents_core.acting import variables
+
+# As integers: NumPy compares with an enumeration's member five times as slowly.
+_FIRST = int(dm_env.StepType.FIRST)
 
 
 class PolicyActor(core.Actor):
@@ -40,17 +43,17 @@ class PolicyActor(core.Actor):
         num_streams: int | None = None,
     ) -> None:
         self._policy = policy
-        self._act = tracing.function(self._act_once, "An actor's policy")
+        self._act = functions.Function(self._act_once, "An actor's policy")
         # The seed's first word tells actors apart, its second their calls.
         self._seed = np.array([seed % 2**31, 0], np.int32)
-        self._num_steps = np.int64(0)
+        self._num_steps = np.zeros((), np.int64)
         self._adder = adder
         self._variable_client = variable_client
         self._streams = streams
         self._num_streams = num_streams
         # A policy without memory has an empty nest here, and nothing to reset.
         self._has_state = bool(tree.flatten(policy.initial_state(1)))
-        self._state: types.NestedTensor = ()
+        self._state: types.NestedArray = ()
         self._is_first: np.ndarray | tuple[()] = ()
         self._extras: types.NestedArray = ()
 
@@ -58,19 +61,14 @@ class PolicyActor(core.Actor):
         """Actions `[K, ...]` for observations `[K, ...]`."""
         if self._has_state and not tree.flatten(self._state):
             self._begin(len(tree.flatten(observation)[0]))
-        action, self._state, extras = self._act(
-            tree.map_structure(tf.constant, observation),
-            self._state,
-            tree.map_structure(tf.constant, self._is_first),
-            tf.constant(self._seed),
-            tf.constant(self._num_steps),
+        action, self._state, self._extras = self._act(
+            observation, self._state, self._is_first, self._seed, self._num_steps
         )
         self._seed[1] += 1
-        self._extras = _to_numpy(extras)
-        return _to_numpy(action)
+        return action
 
     def _begin(self, size: int) -> None:
-        self._state = self._policy.initial_state(size)
+        self._state = _to_numpy(self._policy.initial_state(size))
         self._is_first = np.ones(size, bool)
 
     def _act_once(
@@ -106,7 +104,7 @@ class PolicyActor(core.Actor):
         self, action: types.NestedArray, next_timestep: dm_env.TimeStep
     ) -> None:
         """Counts the steps and hands one tick to the adder."""
-        is_first = next_timestep.step_type == dm_env.StepType.FIRST
+        is_first = next_timestep.step_type == _FIRST
         # A reset is a tick, but no step: exploration schedules count what was acted.
         self._num_steps += len(is_first) - np.count_nonzero(is_first)
         if self._has_state:
@@ -123,25 +121,24 @@ class PolicyActor(core.Actor):
         """The seed with the number of calls, the step count, the policy's state."""
         state: dict[str, Any] = {
             "seed": self._seed.copy(),
-            "num_steps": np.array(self._num_steps),
+            "num_steps": self._num_steps.copy(),
         }
         if tree.flatten(self._state):
             state["is_first"] = np.array(self._is_first)
             for index, leaf in enumerate(tree.flatten(self._state)):
-                state[f"policy/{index}"] = np.array(leaf)
+                state[f"policy/{index}"] = leaf
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Resumes from a `state`."""
         self._seed[:] = state["seed"]
-        self._num_steps = np.int64(state["num_steps"])
+        self._num_steps[()] = state["num_steps"]
         if "is_first" not in state:
             return
         self._is_first = state["is_first"].copy()
         structure = self._policy.initial_state(1)
         leaves = [
-            tf.constant(state[f"policy/{index}"])
-            for index in range(len(tree.flatten(structure)))
+            state[f"policy/{index}"] for index in range(len(tree.flatten(structure)))
         ]
         self._state = tree.unflatten_as(structure, leaves)
 

@@ -42,12 +42,13 @@ class LearnerConfig:
         num_sgd_steps_per_step: updates in one call of the learner, on batches drawn
             together. Larger values amortise call overhead; actors then see new weights
             later, and new priorities come into effect after the call.
-        jit_compile: whether XLA compiles the update: compilation takes a second or two
-            at the start, and each update then less time (docs/performance.md).
+        jit_compile: whether XLA compiles the update, which takes a second or two at the
+            start. Rules of many small operations gain by it; those whose time goes
+            into matrix products may lose (docs/performance.md).
     """
 
     num_sgd_steps_per_step: int = 1
-    jit_compile: bool = True
+    jit_compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuses impossible values; raises ValueError naming the field.

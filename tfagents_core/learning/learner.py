@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 import tree
 
-from tfagents_core import core, replay, types
+from tfagents_core import core, functions, replay, types
+
+_Updates: TypeAlias = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor]
+"""Metrics, priorities by table, and whether all of them are finite."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -41,12 +44,18 @@ class Learner(core.Learner):
         num_updates_per_step: int = 1,
         jit_compile: bool = False,
     ) -> None:
+        self._rule = rule
         self._source = source
         self._seed = seed % 2**31
         self._num_updates = num_updates_per_step
         self.num_sgd_steps_per_step = num_updates_per_step * rule.num_sgd_steps
         self._update = (
-            tf.function(rule.update, jit_compile=True) if jit_compile else rule.update
+            tf.function(self._update_once, jit_compile=True)
+            if jit_compile
+            else self._update_once
+        )
+        self._step = functions.Function(
+            self._take_updates, "A learner's step", parallel=True
         )
         self._num_learner_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._variables = {
@@ -58,7 +67,7 @@ class Learner(core.Learner):
         """Whether the batches of a step could be drawn without waiting."""
         return self._source.is_ready()
 
-    def step(self) -> Mapping[str, tf.Tensor]:
+    def step(self) -> Mapping[str, np.ndarray]:
         """Takes `num_updates_per_step` updates; returns the last one's metrics.
 
         Among them `sample_age_inserts`: how many items were inserted, on average, since
@@ -71,51 +80,76 @@ class Learner(core.Learner):
         """
         # The draw may wait. It happens here, in Python, and not inside the compiled
         # function, because no signal is handled while TensorFlow waits.
-        batch = tree.map_structure(tf.convert_to_tensor, self._source.next())
-        metrics, priorities, is_finite = self._step(batch)
+        batches = self._source.next()
+        metrics, priorities, is_finite = self._step(batches)
         if not is_finite:
             values = ", ".join(f"{k} {float(v):g}" for k, v in metrics.items())
             raise NotFiniteError(
                 f"Learning broke down at learner step {int(self._num_learner_steps):,}"
                 f" ({values}); a smaller learning rate may help."
             )
-        # One update after another, so that of equal keys the last priority counts.
-        for update in priorities:
-            for table, (keys, values) in update.items():
-                self._source.update_priorities(
-                    table, keys.numpy(), values.numpy().astype(np.float64)
-                )
+        for table, values in priorities.items():
+            keys = np.reshape(_infos(batches, table).key, values.shape)
+            # One update after another, so that of equal keys the last priority counts.
+            for of_update, new in zip(keys, values.astype(np.float64), strict=True):
+                self._source.update_priorities(table, of_update, new)
         return metrics  # type: ignore[no-any-return]
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def _step(
-        self, batches: types.NestedTensor
-    ) -> tuple[dict[str, tf.Tensor], list[dict[str, Any]], tf.Tensor]:
-        if self._num_updates > 1:
-            _check_num_batches(batches, self._num_updates)
-        is_finite = tf.constant(True)
-        priorities = []
-        for index in range(self._num_updates):
-            batch = batches
-            if self._num_updates > 1:
-                batch = tree.map_structure(lambda array, i=index: array[i], batches)
-            metrics, new_priorities = self._update(
-                batch,
-                seed=tf.stack([self._seed, tf.cast(self._num_learner_steps, tf.int32)]),
-                num_steps=tf.identity(self._num_learner_steps),
-            )
-            self._num_learner_steps.assign_add(1)
-            scalars = tf.stack([tf.cast(v, tf.float32) for v in metrics.values()])
-            is_finite &= tf.reduce_all(tf.math.is_finite(scalars))
-            for values in new_priorities.values():
-                is_finite &= tf.reduce_all(tf.math.is_finite(values))
-            priorities.append(
-                {
-                    table: (_infos(batch, table).key, values)
-                    for table, values in new_priorities.items()
-                }
-            )
-        return {**metrics, **_ages(batch)}, priorities, is_finite
+    def _take_updates(self, batches: types.NestedTensor) -> _Updates:
+        """The updates of a step; their priorities are `[N, B]`."""
+        num_updates = self._num_updates
+        if num_updates == 1:
+            metrics, priorities, is_finite = self._update(batches)
+            return metrics, {k: v[tf.newaxis] for k, v in priorities.items()}, is_finite
+        _check_num_batches(batches, num_updates)
+
+        def update(index: int | tf.Tensor) -> _Updates:
+            batch = tree.map_structure(lambda array: array[index], batches)
+            return self._update(batch)
+
+        def body(
+            index: tf.Tensor,
+            _: dict[str, tf.Tensor],
+            arrays: dict[str, tf.TensorArray],
+            is_finite: tf.Tensor,
+        ) -> tuple[Any, ...]:
+            metrics, priorities, is_update_finite = update(index)
+            arrays = {k: a.write(index, priorities[k]) for k, a in arrays.items()}
+            return index + 1, metrics, arrays, is_finite & is_update_finite
+
+        # Which metrics and priorities there are, only an update can tell: so the first
+        # one comes before the loop.
+        metrics, priorities, is_finite = update(0)
+        arrays = {
+            table: tf.TensorArray(
+                values.dtype, size=num_updates, element_shape=values.shape
+            ).write(0, values)
+            for table, values in priorities.items()
+        }
+        _, metrics, arrays, is_finite = tf.while_loop(
+            lambda index, *_: index < num_updates,
+            body,
+            (tf.constant(1), metrics, arrays, is_finite),
+            parallel_iterations=1,
+        )
+        return metrics, {k: array.stack() for k, array in arrays.items()}, is_finite
+
+    def _update_once(self, batch: types.NestedTensor) -> _Updates:
+        """One update, whether all that it gave is finite, and its batch's age."""
+        update = self._rule.update(
+            batch,
+            seed=tf.stack([self._seed, tf.cast(self._num_learner_steps, tf.int32)]),
+            num_steps=tf.identity(self._num_learner_steps),
+        )
+        self._num_learner_steps.assign_add(1)
+        # As few operations as possible: each costs a microsecond or two. The constant
+        # is there for rules without metrics.
+        scalars = [tf.cast(value, tf.float32) for value in update.metrics.values()]
+        is_finite = _all_finite(tf.stack([tf.constant(0.0), *scalars]))
+        for values in update.priorities.values():
+            is_finite &= _all_finite(values)
+        metrics = {**update.metrics, **_ages(batch)}
+        return metrics, dict(update.priorities), is_finite
 
     def get_variables(self, names: Sequence[str]) -> list[list[np.ndarray]]:
         """The current values of the groups `names`.
@@ -141,13 +175,17 @@ class Learner(core.Learner):
         }
 
 
+def _all_finite(values: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_all(tf.math.is_finite(values))
+
+
 def _check_num_batches(batches: types.NestedTensor, wanted: int) -> None:
-    """Refuses more batches than are used, which would be lost without a word."""
+    """Refuses fewer batches than are used, and more: they would be lost silently."""
     given = tree.flatten(batches)[0].shape[0]
-    if given > wanted:
+    if given != wanted:
         raise ValueError(
             f"The source draws {given} batches at once and the learner takes {wanted}: "
-            "the others would be lost."
+            "both must be the configuration's num_sgd_steps_per_step."
         )
 
 
