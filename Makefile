@@ -3,23 +3,38 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# The versions that were tested, so that all of this still works in a year; a plain
+# `pip install` is free within the bounds of setup.py.
+CONSTRAINTS := $(abspath $(wildcard constraints/python$(VERSION).txt))
 SOURCES := $(wildcard cc/*.cmake cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc)
 
-.PHONY: help setup demo test lint types test-cc test-py results pictures benchmarks sanitize \
-    torture soak clean
+# The second variable constrains what the extension is built with.
+PIP := $(if $(CONSTRAINTS),PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS)) \
+    $(BIN)/python -m pip
+
+.PHONY: help setup constraints demo test lint types test-cc test-py test-bare results pictures \
+    benchmarks sanitize torture soak clean
 
 help: ## Lists the targets.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/installed ## Creates .venv and installs everything into it.
 
-.venv/installed: setup.py pyproject.toml CMakeLists.txt $(SOURCES)
+.venv/installed: setup.py pyproject.toml CMakeLists.txt $(SOURCES) $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed, and {sys.executable} is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
-	$(BIN)/python -m pip show --quiet dm-control 2> /dev/null || $(BIN)/python -m pip install --quiet --no-deps 'dm-control>=1.0.28,<2'
+	$(PIP) install --quiet --upgrade pip
+	$(PIP) install --quiet --editable '.[all,dev]'
+	$(PIP) show --quiet dm-control 2> /dev/null || $(PIP) install --quiet --no-deps 'dm-control>=1.0.28,<2'
 	touch $@
+
+constraints: ## Installs the newest versions afresh and writes them down; run make test then.
+	rm -rf .venv
+	$(MAKE) setup CONSTRAINTS=
+	$(BIN)/python -m pip install --quiet 'scikit-build-core[setuptools]>=1.1,<2' 'setuptools>=77'
+	mkdir -p constraints
+	$(BIN)/python -m pip freeze --all --exclude-editable > constraints/python$(VERSION).txt
 
 demo: setup ## Trains D4PG to balance a pole and draws its learning curve (minutes).
 	rm -rf demo
@@ -28,6 +43,7 @@ demo: setup ## Trains D4PG to balance a pole and draws its learning curve (minut
 	$(BIN)/tfagents plot demo --output demo/curves.png
 
 test: lint types test-cc test-py ## Everything that has to pass: what CI runs.
+	@grep -ih 'left out' build/cmake.log || true
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -43,13 +59,27 @@ test-cc: setup
 	    -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
 	    -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) > build/cmake.log \
 	    || { cat build/cmake.log; exit 1; }
-	@grep -i 'left out' build/cmake.log || true
 	$(BIN)/cmake --build build/tests
 	$(BIN)/ctest --test-dir build/tests --output-on-failure --no-tests=ignore
 
 # One worker a core, each with one TensorFlow thread: more would spin beside each other.
 test-py: setup
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -P -m pytest -q -n auto --dist worksteal
+
+test-bare: setup ## Tests the replay as it is built where there is no LZ4 and no GoogleTest.
+	@mkdir -p build
+	@$(BIN)/cmake -S . -B build/bare -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	    -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DTFAGENTS_LZ4=OFF \
+	    -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+	    -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) > build/bare.log \
+	    || { cat build/bare.log; exit 1; }
+	$(BIN)/cmake --build build/bare
+	rm -rf build/bare/package
+	mkdir -p build/bare/package
+	cp -RL tfagents_core build/bare/package
+	rm -f build/bare/package/tfagents_core/replay/_core.*.so
+	cp build/bare/_core.*.so build/bare/package/tfagents_core/replay
+	PYTHONPATH=build/bare/package $(BIN)/python -P -m pytest -q -n auto tests/replay
 
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
 	$(BIN)/python -m benchmarks.results
