@@ -150,6 +150,92 @@ def test_the_actor_is_shown_what_each_environment_said() -> None:
     assert next_timestep.observation.tolist() == [[0, 0], [1, 2], [2, 2]]
 
 
+def test_a_time_limit_keeps_its_discount_and_loses_that_of_no_other() -> None:
+    """Of three that end at one tick, one ends for good; rewards are of both signs."""
+
+    class Ending(Countdown):
+        """Ends in a way of its own and pays the negative of its index."""
+
+        def step(self, action: Any) -> dm_env.TimeStep:
+            timestep = super().step(action)
+            if timestep.first():
+                return timestep
+            discount = (0.0, 1.0, 0.5)[self._index] if timestep.last() else 1.0
+            return timestep._replace(reward=-2.0 * self._index, discount=discount)
+
+    actor = RecordingActor(3)
+    loop = environment_loop.EnvironmentLoop([Ending(2, k) for k in range(3)], actor)
+    episodes = loop.run(num_episodes=6)
+    discounts = [timestep.discount.tolist() for _, timestep in actor.seen]
+    assert discounts == [[1, 1, 1], [0, 1, 0.5], [1, 1, 1], [1, 1, 1], [0, 1, 0.5]]
+    rewards = [timestep.reward.tolist() for _, timestep in actor.seen]
+    assert rewards == [[0, -2, -4], [0, -2, -4], [0, 0, 0], *[[0, -2, -4]] * 2]
+    assert [e.total_reward for e in episodes] == [0, -4, -8] * 2
+
+
+class Forgetful(Countdown):
+    """Shows something else whenever an episode is played again.
+
+    Args:
+        forgets: whether it does.
+        arrange: makes rewards of one number.
+    """
+
+    def __init__(self, index: int, *, forgets: bool, arrange: Any) -> None:
+        super().__init__(4, index)
+        self._forgets, self._arrange = forgets, arrange
+        self.episode_number = self.next_episode_number = 0
+
+    def reset(self) -> dm_env.TimeStep:
+        self.next_episode_number += 1
+        self.episode_number = self.next_episode_number
+        return super().reset()
+
+    def step(self, action: Any) -> dm_env.TimeStep:
+        timestep = super().step(action)
+        if timestep.first():
+            return timestep
+        return timestep._replace(reward=self._arrange(timestep.reward))
+
+    def reward_spec(self) -> Any:
+        return specs.Array(np.shape(self._arrange(0.0)), np.float32)
+
+    def _observation(self) -> np.ndarray:
+        return super()._observation() + (0.5 if self._forgets else 0)
+
+
+REWARDS = {
+    "one": lambda r: r,
+    "a vector": lambda r: np.array([r, -3 * r], np.float32),
+}
+
+
+@pytest.mark.parametrize("arrange", REWARDS.values(), ids=REWARDS)
+def test_an_episode_that_is_lost_leaves_nothing_to_the_next_one(arrange: Any) -> None:
+    """Of three environments one cannot go on where it was; the others do."""
+
+    def make(*, forgets: bool) -> environment_loop.EnvironmentLoop:
+        environments = [
+            Forgetful(k, forgets=forgets and k == 1, arrange=arrange) for k in range(3)
+        ]
+        return environment_loop.EnvironmentLoop(environments, RecordingActor(3))
+
+    loop, other = make(forgets=False), make(forgets=True)
+    for _ in range(4):  # The reset and three steps.
+        loop.step()
+    assert other.restore(loop.state()) == [1]
+    # The others take their fourth step, this one is reset.
+    steps, ended = other.step()
+    assert (steps, [episode.environment for episode in ended]) == (2, [0, 2])
+    ended += other.run(num_episodes=1)
+    total = float(np.sum(arrange(1 + 2 + 3 + 4)))
+    assert [(e.environment, e.length, e.total_reward) for e in ended] == [
+        (0, 4, total),
+        (2, 4, total),
+        (1, 4, total),
+    ]
+
+
 @pytest.mark.parametrize("lengths", [(1,), (3,), (1, 2, 4)])
 def test_a_first_timestep_has_reward_0_and_discount_1(lengths: tuple[int, ...]) -> None:
     loop, actor, _ = make_loop(*lengths)

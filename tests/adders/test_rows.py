@@ -92,11 +92,77 @@ def test_the_row_that_begins_an_episode_has_no_action() -> None:
     assert [int(rows.action[0]) for rows, _, _ in client.rows] == [0, 1, 0, 1]
 
 
-def test_rewards_are_clipped_only_where_asked() -> None:
-    for limit, expected in ((None, [0, 1, 2, 3]), (1.0, [0, 1, 1, 1])):
+@pytest.mark.parametrize("which", [[0], [1], [0, 2], [0, 1, 2]])
+def test_only_the_environments_that_begin_an_episode_have_no_action(
+    which: list[int],
+) -> None:
+    """Whichever of three they are; what the actor still holds is left as it is."""
+    rows = []
+
+    class Client:
+        """Keeps what is appended."""
+
+        def append(self, row, *, first, last) -> None:
+            rows.append((row, first.tolist(), last.tolist()))
+
+    extras_spec = {"log_prob": specs.Array((2,), np.float32)}
+    adder = adders.RowAdder(SPEC, Client(), extras_spec=extras_spec)
+    step_type = np.array([MID, LAST, MID])
+    step_type[which] = FIRST
+    reward = np.float32([1.5, -2.5, 3.5])
+    reward[which] = 0
+    action = np.array([1, 2, 3], np.int32)
+    extras = {"log_prob": np.arange(1, 7, dtype=np.float32).reshape(3, 2)}
+    observation = np.zeros((3, *STACK.shape), np.uint8)
+    following = dm_env.TimeStep(step_type, reward, np.float32([1, 0, 1]), observation)
+    adder.add(action, following, extras)
+    ((row, first, last),) = rows
+    for k in range(3):
+        begins = k in which
+        assert first[k] == begins
+        assert last[k] == (k == 1 and not begins)
+        assert row.action[k] == (0 if begins else k + 1)
+        assert row.reward[k] == reward[k]
+        assert row.discount[k] == following.discount[k]
+        log_prob = [0, 0] if begins else [2 * k + 1, 2 * k + 2]
+        assert row.extras["log_prob"][k].tolist() == log_prob
+    assert action.tolist() == [1, 2, 3]
+    assert extras["log_prob"].min() == 1
+
+
+def test_the_rows_before_the_first_action_are_zeros_in_every_environment() -> None:
+    rows = []
+
+    class Client:
+        """Keeps what is appended."""
+
+        def append(self, row, *, first, last) -> None:
+            rows.append((row, first.tolist(), last.tolist()))
+
+    extras_spec = {"log_prob": specs.Array((2,), np.float32)}
+    adder = adders.RowAdder(SPEC, Client(), extras_spec=extras_spec)
+    observation = np.zeros((3, *STACK.shape), np.uint8)
+    zeros, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
+    adder.add_first(dm_env.TimeStep(np.array([FIRST] * 3), zeros, ones, observation))
+    ((row, first, last),) = rows
+    assert (first, last) == ([True] * 3, [False] * 3)
+    assert (row.action.dtype, row.action.tolist()) == (np.int32, [0, 0, 0])
+    np.testing.assert_array_equal(row.extras["log_prob"], np.zeros((3, 2)))
+
+
+def test_rewards_are_clipped_on_both_sides_and_only_where_asked() -> None:
+    def clipped(limit: float | None, *rewards: float) -> list[float]:
         client = Appended()
-        play(adders.RowAdder(SPEC, client, max_abs_reward=limit), [3])
-        assert [rows.reward[0] for rows, _, _ in client.rows] == expected
+        adder = adders.RowAdder(SPEC, client, max_abs_reward=limit)
+        frame = np.zeros(STACK.shape, np.uint8)
+        for reward in rewards:
+            adder.add(np.array([1], np.int32), timestep(MID, frame, reward))
+        return [float(rows.reward[0]) for rows, _, _ in client.rows]
+
+    rewards = (0.0, 0.5, 1.0, 3.0, -0.5, -1.0, -7.0)
+    assert clipped(None, *rewards) == list(rewards)
+    assert clipped(1.0, *rewards) == [0, 0.5, 1, 1, -0.5, -1, -1]
+    assert clipped(2.5, *rewards) == [0, 0.5, 1, 2.5, -0.5, -1, -2.5]
 
 
 @pytest.mark.parametrize("n_step", [1, 3])

@@ -1,5 +1,8 @@
 """Tables as `tf.data` pipelines."""
 
+import threading
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,6 +61,29 @@ def test_without_prefetch_nothing_is_drawn_ahead() -> None:
     for number in range(1, 4):
         next(iterator)
         assert table.stats().num_sampled == 4 * number
+
+
+@pytest.mark.parametrize("prefetch", [1, 3])
+def test_with_prefetch_so_many_elements_are_drawn_ahead(prefetch: int) -> None:
+    """While nobody asks for them; a batch is drawn or not, there is no time to it."""
+    table = make_buffer(20).tables["t"]
+    drawn = threading.Semaphore(0)
+
+    class Counting:
+        """The table, with its draws counted."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(table, name)
+
+        def sample(self, *arguments: Any, **options: Any) -> Any:
+            drawn.release()
+            return table.sample(*arguments, **options)
+
+    dataset = datasets.from_table(Counting(), batch_size=4, prefetch=prefetch)
+    iterator = iter(dataset)
+    next(iterator)
+    for _ in range(1 + prefetch):  # The one asked for, and those ahead of it.
+        assert drawn.acquire(timeout=60)
 
 
 def test_a_batch_keeps_its_values_while_others_are_drawn() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tfagents_core import replay
 
@@ -67,3 +68,18 @@ def append_items(rb: replay.Replay, num_items: int) -> None:
             "discount": np.float32(1),
         }
         rb.append_one(row, first=step == 0, last=False)
+
+
+def can_compress() -> bool:
+    """Whether LZ4 was there when the extension was built."""
+    steps = {"x": replay.Column((64,), np.uint8, compression="lz4")}
+    table = make_table(pattern=None, outputs=replay.views.Row("x", -1))
+    try:
+        replay.Replay(steps, [table])
+    except RuntimeError as error:
+        assert "liblz4-dev" in str(error)
+        return False
+    return True
+
+
+compressed = pytest.mark.skipif(not can_compress(), reason="built without LZ4")

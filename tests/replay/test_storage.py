@@ -23,15 +23,6 @@ from . import helpers, saving
 FRAME = (84, 84)
 
 
-def can_compress() -> bool:
-    try:
-        make_frames("lz4")
-    except RuntimeError as error:
-        assert "liblz4-dev" in str(error)
-        return False
-    return True
-
-
 def make_frames(compression: str | None, **options: Any) -> replay.Replay:
     """Windows of five frames, that of a two-step item the last."""
     steps = {"frame": replay.Column(FRAME, np.uint8, compression=compression)}
@@ -54,10 +45,7 @@ def append_frames(rb: replay.Replay, num_frames: int, *, noise: bool = False) ->
         rb.append_one({"frame": frame}, first=i % 90 == 0)
 
 
-compressed = pytest.mark.skipif(not can_compress(), reason="built without LZ4")
-
-
-@compressed
+@helpers.compressed
 @hypothesis.given(
     seed=st.integers(0, 2**32),
     num_calls=st.integers(100, 800),
@@ -84,7 +72,7 @@ def test_a_restored_compressed_replay_goes_on_exactly_as_the_saved_one(
     assert restored.bytes_allocated <= max_bytes
 
 
-@compressed
+@helpers.compressed
 @hypothesis.given(seed=st.integers(0, 2**32), max_bytes=st.integers(25_000, 35_000))
 @hypothesis.settings(max_examples=15, deadline=None)
 def test_what_is_drawn_and_removed_does_not_depend_on_when_it_was_compressed(
@@ -105,7 +93,7 @@ def test_what_is_drawn_and_removed_does_not_depend_on_when_it_was_compressed(
     assert hasty.bytes_in_use == patient.bytes_in_use
 
 
-@compressed
+@helpers.compressed
 @pytest.mark.parametrize("seed", range(5))
 def test_compressed_steps_are_drawn_as_others_are(seed: int) -> None:
     plain, packed = (
@@ -119,7 +107,7 @@ def test_compressed_steps_are_drawn_as_others_are(seed: int) -> None:
     assert saving.Driver(packed, 7).run(100) == saving.Driver(plain, 7).run(100)
 
 
-@compressed
+@helpers.compressed
 def test_frames_that_shrink_take_less_and_noise_takes_no_more() -> None:
     plain, packed, noise = (make_frames(how) for how in (None, "lz4", "lz4"))
     append_frames(plain, 600)
@@ -135,7 +123,7 @@ def test_frames_that_shrink_take_less_and_noise_takes_no_more() -> None:
     )
 
 
-@compressed
+@helpers.compressed
 def test_every_view_reads_compressed_columns() -> None:
     columns: dict[str, Any] = {
         "x": replay.Column((50,), np.int16, compression="lz4"),
@@ -179,7 +167,7 @@ def test_every_view_reads_compressed_columns() -> None:
             np.testing.assert_array_equal(drawn[i][name], drawn[i + 2][name])
 
 
-@compressed
+@helpers.compressed
 def test_a_checkpoint_is_the_same_compressed_or_not(tmp_path: pathlib.Path) -> None:
     replays = {how: make_frames(how) for how in ("lz4", None)}
     for how, rb in replays.items():
@@ -199,7 +187,7 @@ def test_a_checkpoint_is_the_same_compressed_or_not(tmp_path: pathlib.Path) -> N
         )
 
 
-@compressed
+@helpers.compressed
 def test_a_budget_too_small_for_a_compressed_checkpoint_is_named(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -213,7 +201,7 @@ def test_a_budget_too_small_for_a_compressed_checkpoint_is_named(
     small.check_valid()
 
 
-@compressed
+@helpers.compressed
 def test_saving_restoring_resetting_and_deleting_while_it_compresses(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -235,7 +223,7 @@ def test_saving_restoring_resetting_and_deleting_while_it_compresses(
     assert (frames == frames[..., :1, :1]).all()
 
 
-@compressed
+@helpers.compressed
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 def test_the_compressing_thread_ends_with_the_replay() -> None:
     def num_threads() -> int:
@@ -256,7 +244,7 @@ def test_the_compressing_thread_ends_with_the_replay() -> None:
     assert num_threads() == before
 
 
-@compressed
+@helpers.compressed
 def test_a_process_may_end_while_it_compresses() -> None:
     script = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
@@ -276,7 +264,7 @@ def test_another_compression_is_refused() -> None:
         replay.Column((2,), np.uint8, compression="zstd")
 
 
-@compressed
+@helpers.compressed
 def test_compression_and_a_file_exclude_each_other(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="'frame' asks for compression='lz4', .* or"):
         make_frames("lz4", storage_directory=tmp_path)
@@ -395,7 +383,7 @@ def test_a_file_that_may_not_grow_is_an_error_and_leaves_the_replay_as_it_was(
 def test_threads_may_sample_meanwhile(tmp_path: pathlib.Path, where: str) -> None:
     if where == "in a file":
         rb = make_frames(None, storage_directory=tmp_path)
-    elif can_compress():
+    elif helpers.can_compress():
         rb = make_frames("lz4", max_bytes=4_000_000)
     else:
         pytest.skip("built without LZ4")

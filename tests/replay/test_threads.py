@@ -8,15 +8,9 @@ import pytest
 
 from tfagents_core import replay
 
-from .helpers import append_items, make_replay
+from .helpers import append_items, compressed, make_replay
 
 SIDE = 64
-FRAMES = {
-    "frame": replay.Column((SIDE, SIDE), np.uint8, compression="lz4"),
-    "number": replay.Column((), np.int64),
-    "reward": replay.Column((), np.float64),
-    "discount": replay.Column((), np.float64),
-}
 
 
 def test_short_calls_keep_pythons_lock() -> None:
@@ -50,8 +44,14 @@ def test_short_calls_keep_pythons_lock() -> None:
     assert after == before
 
 
-def make_frames(*, time_major: bool) -> replay.TableHandle:
+def make_frames(compression: str | None, *, time_major: bool) -> replay.TableHandle:
     """200 items of 3 rows; row i, and its frame, say i."""
+    steps = {
+        "frame": replay.Column((SIDE, SIDE), np.uint8, compression=compression),
+        "number": replay.Column((), np.int64),
+        "reward": replay.Column((), np.float64),
+        "discount": replay.Column((), np.float64),
+    }
     row, rows = replay.views.Row, replay.views.Rows
     table = replay.Table(
         "table",
@@ -68,7 +68,7 @@ def make_frames(*, time_major: bool) -> replay.TableHandle:
         rate_limiter=replay.MinSize(1),
         time_major=time_major,
     )
-    buffer = replay.Replay(FRAMES, [table])
+    buffer = replay.Replay(steps, [table])
     for i in range(202):
         buffer.append_one(
             {
@@ -83,9 +83,12 @@ def make_frames(*, time_major: bool) -> replay.TableHandle:
     return buffer.tables["table"]
 
 
+@pytest.mark.parametrize("compression", [None, pytest.param("lz4", marks=compressed)])
 @pytest.mark.parametrize("time_major", [False, True])
-def test_a_batch_that_threads_share_is_as_any_other(time_major: bool) -> None:
-    data = make_frames(time_major=time_major).sample(1_000).data
+def test_a_batch_that_threads_share_is_as_any_other(
+    time_major: bool, compression: str | None
+) -> None:
+    data = make_frames(compression, time_major=time_major).sample(1_000).data
     assert sum(array.nbytes for array in data.values()) > 4 << 20
     number = data["number"]
     assert len(np.unique(number)) > 100
