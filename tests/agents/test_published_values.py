@@ -41,7 +41,7 @@ D4PG = {
 }
 DQN = {
     "num_sgd_steps_per_step": 1,
-    "jit_compile": True,
+    "jit_compile": False,
     "batch_size": 64,
     "samples_per_insert": 32.0,
     "min_replay_size": 1_000,
@@ -69,7 +69,6 @@ DQN = {
 }
 DQN_ATARI = {
     **DQN,
-    "jit_compile": False,
     "batch_size": 32,
     "samples_per_insert": 8.0,
     "min_replay_size": 20_000,
@@ -98,7 +97,7 @@ DQN_BSUITE = {
 }
 SAC = {
     "num_sgd_steps_per_step": 1,
-    "jit_compile": True,
+    "jit_compile": False,
     "batch_size": 256,
     "samples_per_insert": 256.0,
     "min_replay_size": 1_000,
@@ -152,6 +151,7 @@ PPO_ATARI = {
     "entropy_coefficient": 0.01,
     "learning_rate": 2.5e-4,
     "max_abs_reward": 1.0,
+    "jit_compile": False,
 }
 
 
