@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tfagents_core import checkpointing, core, experiments
-from tfagents_core.agents import d4pg, dqn
+from tfagents_core.agents import d4pg, dqn, sac
 
 SMALL: dict[str, tuple[str, core.Builder[Any, Any], int]] = {
     "control:cartpole:swingup": (
@@ -22,6 +22,31 @@ SMALL: dict[str, tuple[str, core.Builder[Any, Any], int]] = {
             )
         ),
         400,
+    ),
+    # Several updates of a learner step, whose batches and priorities go together.
+    "gym:CartPole-v1": (
+        "gymnasium",
+        dqn.DQNBuilder(
+            dqn.DQNConfig(
+                layer_sizes=(16,), min_replay_size=100, num_sgd_steps_per_step=5
+            )
+        ),
+        300,
+    ),
+    "gym:Pendulum-v1": (
+        "gymnasium",
+        sac.SACBuilder(
+            sac.SACConfig(
+                policy_layer_sizes=(16,),
+                critic_layer_sizes=(16,),
+                min_replay_size=100,
+                batch_size=32,
+                samples_per_insert=32,
+                num_random_steps=50,
+                num_sgd_steps_per_step=4,
+            )
+        ),
+        300,
     ),
     "bsuite:catch/0": ("bsuite", dqn.DQNBuilder(dqn.DQNConfig.for_bsuite()), 300),
     "atari:Pong": (

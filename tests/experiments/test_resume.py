@@ -45,7 +45,12 @@ AGENTS: dict[str, tuple[str, core.Builder[Any, Any], int]] = {
     "gym:CartPole-v1": (
         "gymnasium",
         dqn.DQNBuilder(
-            dqn.DQNConfig(layer_sizes=(16,), min_replay_size=50, max_replay_size=200)
+            dqn.DQNConfig(
+                layer_sizes=(16,),
+                min_replay_size=50,
+                max_replay_size=200,
+                num_sgd_steps_per_step=3,
+            )
         ),
         400,
     ),
