@@ -83,7 +83,7 @@ def test_with_prefetch_so_many_elements_are_drawn_ahead(prefetch: int) -> None:
     iterator = iter(dataset)
     next(iterator)
     for _ in range(1 + prefetch):  # The one asked for, and those ahead of it.
-        assert drawn.acquire(timeout=60)
+        assert drawn.acquire(timeout=20)
 
 
 def test_a_batch_keeps_its_values_while_others_are_drawn() -> None:

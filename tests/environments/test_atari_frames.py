@@ -78,7 +78,7 @@ def test_a_step_is_the_emulators_frames(
     assert np.abs(first[-1] - average(emulator.screens[0])).max() <= 1
     rng = np.random.default_rng(0)
     total, num_pooled, num_early = 0.0, 0, 0
-    for _ in range(960 // action_repeat):
+    for step in range(960 // action_repeat):
         number = int(rng.integers(len(emulator.actions)))
         for _ in range(action_repeat):
             emulator.act(emulator.actions[number])
@@ -91,8 +91,9 @@ def test_a_step_is_the_emulators_frames(
         num_early += any(rewards[:-1])
         seen = np.maximum(*emulator.screens[-2:])
         num_pooled += bool((seen != emulator.screens[-1]).any())
-        # One off is a matter of rounding.
-        assert np.abs(timestep.observation[-1] - average(seen)).max() <= 1
+        if step % 7 == 0:  # Not all: the averages take longer than the game.
+            # One off is a matter of rounding.
+            assert np.abs(timestep.observation[-1] - average(seen)).max() <= 1
     assert total != 0
     assert num_pooled > 0
     assert num_early > 0 or action_repeat == 1 or task == "Pong"

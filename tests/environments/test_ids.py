@@ -79,8 +79,9 @@ def test_a_value_that_the_options_refuse_names_the_id():
         _read("s:t?rate=-1")
 
 
-def test_another_case_alone_is_recognised_as_the_name_meant():
-    assert errors.did_you_mean("pong", ["Pong", "Pooyan"]) == "did you mean 'Pong'?"
+@pytest.mark.parametrize("word", ["pong", "PONG", "pOnG", "pon", "PON", "PONGG"])
+def test_another_case_alone_is_recognised_as_the_name_meant(word):
+    assert errors.did_you_mean(word, ["Pong", "Qbert"]) == "did you mean 'Pong'?"
 
 
 def test_names_that_begin_alike_come_before_similar_ones():

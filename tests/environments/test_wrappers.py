@@ -306,6 +306,15 @@ def test_losing_a_life_ends_bootstrapping_but_not_the_episode():
     assert [t.last() for t in timesteps[1:]] == [False] * 4 + [True]
 
 
+def test_a_life_lost_in_the_first_step_counts_in_every_episode():
+    """Whether the episode is begun by `reset` or by a step, and after any other."""
+    environment = wrappers.LifeLoss(Scripted(lives=[3, 2, 2, 2, 2, 1]))
+    for begin in (environment.reset, environment.reset, lambda: environment.step(0)):
+        assert begin().first()
+        timesteps = [environment.step(0) for _ in range(5)]
+        assert [t.discount for t in timesteps] == [0, 0.9, 0.9, 0.9, 0]
+
+
 def test_lives_lost_before_a_reset_do_not_count_after_it():
     environment = wrappers.LifeLoss(Scripted(lives=[3, 3, 3, 3, 3, 5]))
     _run(environment, 5)

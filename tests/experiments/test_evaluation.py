@@ -73,6 +73,17 @@ def test_a_snapshot_plays_as_the_checkpoint_of_its_step_does(
     assert experiments.evaluate(snapshot, num_episodes=3) == of_run  # Still intact.
 
 
+def test_a_seed_of_0_is_a_seed_as_any_other(run_dir: pathlib.Path) -> None:
+    (snapshot,) = (run_dir / "snapshots").iterdir()
+    for path in (run_dir, snapshot):
+        own, zero, four = (
+            experiments.evaluate(path, num_episodes=1, seed=seed)
+            for seed in (None, 0, 4)
+        )
+        assert (own.seed, zero.seed, four.seed) == (4, 0, 4)
+        assert own.episode_returns == four.episode_returns != zero.episode_returns
+
+
 def test_a_snapshot_needs_nothing_of_its_run(
     run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -8,6 +8,8 @@ import pathlib
 import stat
 from typing import Any
 
+import dm_env
+import numpy as np
 import pytest
 
 from tfagents_core import core, experiments
@@ -220,3 +222,36 @@ def test_the_last_evaluation_is_the_result(tmp_path: pathlib.Path) -> None:
     for row in evaluated:
         assert row["episode_return"] == sum(row["episode_returns"]) / 3
     assert result.episode_return == evaluated[-1]["episode_return"]
+
+
+class Steps(core.Observer):
+    """Counts each episode's steps as far as it has seen them."""
+
+    def __init__(self, spec: Any) -> None:
+        del spec
+
+    def observe_first(self, timestep: dm_env.TimeStep) -> None:
+        self._steps = np.zeros(len(timestep.step_type))
+
+    def observe(self, action: Any, next_timestep: dm_env.TimeStep) -> None:
+        is_first = next_timestep.step_type == dm_env.StepType.FIRST
+        self._steps = np.where(is_first, 0, self._steps + 1)
+
+    def metrics(self, environment: int) -> dict[str, float]:
+        return {"steps_seen": float(self._steps[environment])}
+
+
+def test_observers_see_the_rest_of_an_episode_that_is_gone_on_with(
+    tmp_path: pathlib.Path,
+) -> None:
+    config = make_config(
+        tmp_path, checkpoint_every=25, observers=(Steps,), envs_per_actor=2
+    )
+    run_and_die(config, 40)
+    episodes = [row for row in small_runs.rows(tmp_path) if row["kind"] == "train"]
+    unseen = [row["episode_length"] - row["steps_seen"] for row in episodes]
+    # Of both episodes that were going on at step 26 a part, and all of the others.
+    assert [n > 0 for n in unseen].count(True) in (1, 2)
+    assert all(n >= 0 for n in unseen)
+    for row, n in zip(episodes, unseen, strict=True):
+        assert n == 0 or 26 <= row["num_actor_steps"] < 26 + 2 * 6
