@@ -9,6 +9,7 @@ from typing import Any
 import dm_env
 import numpy as np
 import pytest
+import tree
 
 from tfagents_core import core, environment_loop, specs, types
 
@@ -198,7 +199,9 @@ class Forgetful(Countdown):
         return timestep._replace(reward=self._arrange(timestep.reward))
 
     def reward_spec(self) -> Any:
-        return specs.Array(np.shape(self._arrange(0.0)), np.float32)
+        return tree.map_structure(
+            lambda reward: specs.Array(np.shape(reward), np.float32), self._arrange(0.0)
+        )
 
     def _observation(self) -> np.ndarray:
         return super()._observation() + (0.5 if self._forgets else 0)
@@ -207,6 +210,7 @@ class Forgetful(Countdown):
 REWARDS = {
     "one": lambda r: r,
     "a vector": lambda r: np.array([r, -3 * r], np.float32),
+    "a nest": lambda r: {"a": r, "b": -3 * r},
 }
 
 
@@ -228,7 +232,7 @@ def test_an_episode_that_is_lost_leaves_nothing_to_the_next_one(arrange: Any) ->
     steps, ended = other.step()
     assert (steps, [episode.environment for episode in ended]) == (2, [0, 2])
     ended += other.run(num_episodes=1)
-    total = float(np.sum(arrange(1 + 2 + 3 + 4)))
+    total = float(sum(np.sum(r) for r in tree.flatten(arrange(1 + 2 + 3 + 4))))
     assert [(e.environment, e.length, e.total_reward) for e in ended] == [
         (0, 4, total),
         (2, 4, total),

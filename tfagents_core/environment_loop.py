@@ -174,7 +174,7 @@ class EnvironmentLoop:
             timesteps.append(self._replay(index, state))
             self._must_reset[index] = not _reaches(timesteps[-1], index, state)
             if self._must_reset[index]:
-                self._returns[index] = self._lengths[index] = 0
+                self._forget(index)
                 lost.append(index)
         self._timestep = self._stack(timesteps)
         for observer in self._observers:
@@ -261,10 +261,14 @@ class EnvironmentLoop:
             length=int(self._lengths[index]),
             metrics=metrics,
         )
-        for values in tree.flatten(self._returns):
+        self._forget(index)
+        return episode
+
+    def _forget(self, index: int) -> None:
+        """Sets the counts of environment `index` to those of an episode's beginning."""
+        for values in _leaves(self._returns):
             values[index] = 0
         self._lengths[index] = 0
-        return episode
 
 
 def _stack_values(

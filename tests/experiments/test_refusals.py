@@ -237,3 +237,12 @@ def test_a_damaged_checkpoint_does_not_outlive_the_one_that_takes_its_place(
         experiments.run_experiment(config)
     assert small_runs.checkpoint_names(run_dir) == ["step-000000000250"]
     assert checkpointing.is_intact(run_dir / "checkpoints" / "step-000000000250")
+
+
+def test_checkpoints_may_come_faster_than_every_second_but_not_at_once(
+    tmp_path: pathlib.Path,
+) -> None:
+    assert small_runs.make_config(tmp_path, checkpoint_every_s=0.5).checkpoint_every_s
+    for seconds in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"checkpoint_every_s .* not {seconds}"):
+            small_runs.make_config(tmp_path, checkpoint_every_s=seconds)

@@ -124,11 +124,14 @@ class ExperimentConfig:
             "eval_episodes",
             "num_actors",
             "learner_log_every",
-            "checkpoint_every_s",
             "num_checkpoints_kept",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
+        if not self.checkpoint_every_s > 0:
+            raise ValueError(
+                f"checkpoint_every_s must be positive, not {self.checkpoint_every_s}."
+            )
         for name in ("seed", "eval_every", "checkpoint_every", "snapshot_every"):
             if getattr(self, name) < 0:
                 raise ValueError(
