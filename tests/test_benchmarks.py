@@ -1,5 +1,6 @@
 """The replay's benchmarks answer; how fast is for a quiet machine to say."""
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -17,6 +18,7 @@ from benchmarks import (
     replay_figures,
     replay_peers,
     timing,
+    training_speed,
 )
 from benchmarks.peers import ours
 
@@ -86,3 +88,19 @@ def test_the_growth_is_drawn_from_the_lines_kept(
     monkeypatch.setattr(replay_figures, "RESULTS", tmp_path)
     replay_figures.draw()
     assert (tmp_path / "growth.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("changes", [{}, {"num_sgd_steps_per_step": 4}])
+def test_training_speed_says_where_the_time_goes(changes: dict[str, int]) -> None:
+    pytest.importorskip("gymnasium")
+    workload = training_speed.WORKLOADS["dqn"]
+    little = {"layer_sizes": (8,), "min_replay_size": 100, "batch_size": 8}
+    config = dataclasses.replace(workload.config, **little, **changes)
+    line = training_speed.measure(workload._replace(config=config, steps=64), 2)
+    parts = line["us_per_env_step"]
+    assert set(parts) == {"act", "environment", "insert", "sample", "learn", "rest"}
+    assert all(microseconds > 0 for microseconds in parts.values())
+    assert len(line["env_steps_per_s_of_repeats"]) == 2
+    assert line["env_steps_per_s"] == max(line["env_steps_per_s_of_repeats"])
+    # 32 samples an insert, in batches of 8.
+    assert line["env_steps_per_sgd_step"] == pytest.approx(0.25, rel=0.2)
