@@ -132,3 +132,18 @@ def test_an_actor_whose_observations_change_their_shape_says_so() -> None:
     actor.select_action(np.zeros((1, 4), np.float32))
     with pytest.warns(UserWarning, match=r"An actor's policy .*float32 \[1, 5\]"):
         actor.select_action(np.zeros((1, 5), np.float32))
+
+
+def test_inputs_that_nothing_reads_may_hold_anything() -> None:
+    def pick(x: dict[str, tf.Tensor], n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        _, total = tf.while_loop(
+            lambda i, _: i < n, lambda i, t: (i + 1, t + x["looped"]), (0, 0)
+        )
+        return x["returned"], total
+
+    picking = functions.Function(pick, "Picking")
+    for value in (1, 2, 3):
+        inputs = {"looped": value, "returned": 10 * value, "unread": 100 * value}
+        arrays = {name: np.int32(number) for name, number in inputs.items()}
+        assert picking(arrays, np.int32(4)) == (10 * value, 4 * value)
+    assert picking.num_traces == 1

@@ -4,7 +4,7 @@ Prints one JSON line a workload. Both need an environment of their own, with
 `pip install stable-baselines3` or `pip install sbx-rl`; nothing of ours is imported.
 Run it in the same sitting: machines differ twofold, and so does one machine by the hour.
 
-    python benchmarks/peers/training.py {sb3,sbx} [WORKLOAD ...]
+    python -m benchmarks.peers.training {sb3,sbx} [WORKLOAD ...]
 """
 
 from __future__ import annotations
