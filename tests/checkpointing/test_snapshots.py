@@ -29,6 +29,7 @@ SMALL = {
     "max_replay_size": 1_000,
     "batch_size": 8,
     "evaluation_epsilon": 0.0,
+    "jit_compile": False,
     "num_unrolls": 2,
     "unroll_length": 4,
     "num_minibatches": 2,

@@ -19,7 +19,9 @@ pytest.importorskip("gymnasium")
 @pytest.fixture(scope="module", name="trained")
 def _trained() -> Iterator[pathlib.Path]:
     """A run of D4PG on Pendulum, whose own actions lie in [-2, 2]."""
-    config = d4pg.D4PGConfig(min_replay_size=40, batch_size=8, max_replay_size=1_000)
+    config = d4pg.D4PGConfig(
+        min_replay_size=40, batch_size=8, max_replay_size=1_000, jit_compile=False
+    )
     with tempfile.TemporaryDirectory() as directory:
         experiments.run_experiment(
             experiments.ExperimentConfig(

@@ -38,6 +38,7 @@ AGENTS: dict[str, tuple[str, core.Builder[Any, Any], int]] = {
                 critic_layer_sizes=(32,),
                 min_replay_size=100,
                 max_replay_size=300,
+                jit_compile=False,
             )
         ),
         500,

@@ -212,7 +212,11 @@ def drawn_transitions(table: replay.TableHandle) -> dict[tuple[float, ...], int]
 
 
 SIZES: dict[str, Any] = {"batch_size": 64, "max_replay_size": 1_000, "discount": GAMMA}
-SMALL: dict[str, Any] = {"policy_layer_sizes": (3,), "critic_layer_sizes": (3,)}
+SMALL: dict[str, Any] = {
+    "policy_layer_sizes": (3,),
+    "critic_layer_sizes": (3,),
+    "jit_compile": False,
+}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ class Task:
 
 SMALL = {"min_replay_size": 50, "max_replay_size": 1_000, "samples_per_insert": 64.0}
 DQN = dqn.DQNConfig(layer_sizes=(32,), **SMALL)
-D4PG = d4pg.D4PGConfig(policy_layer_sizes=(32,), critic_layer_sizes=(32,), **SMALL)
+D4PG = d4pg.D4PGConfig(
+    policy_layer_sizes=(32,), critic_layer_sizes=(32,), jit_compile=False, **SMALL
+)
 ATARI = dataclasses.replace(
     dqn.DQNConfig.for_atari(), min_replay_size=50, max_replay_size=1_000
 )
