@@ -34,7 +34,8 @@ constraints: ## Installs the newest versions afresh and writes them down; run ma
 	$(MAKE) setup CONSTRAINTS=
 	$(BIN)/python -m pip install --quiet 'scikit-build-core[setuptools]>=1.1,<2' 'setuptools>=77'
 	mkdir -p constraints
-	$(BIN)/python -m pip freeze --all --exclude-editable > constraints/python$(VERSION).txt
+	{ echo '# The versions that were tested. Written by `make constraints`.'; \
+	    $(BIN)/python -m pip freeze --all --exclude-editable; } > constraints/python$(VERSION).txt
 
 demo: setup ## Trains D4PG to balance a pole and draws its learning curve (minutes).
 	rm -rf demo

@@ -38,7 +38,8 @@ class DQNConfig(learning.TransitionConfig):
         importance_exponent_final: beta after the annealing. PER: 1.
         importance_annealing_steps: SGD steps from the one to the other.
         learning_rate: Adam's.
-        adam_epsilon: Adam's.
+        adam_epsilon: Adam's. Rainbow: 1.5e-4. With 1e-8, steps stay large where gradients
+            have become small, and a policy that had learned its task loses it again.
         huber_delta: where the loss becomes linear, in units of reward. Nature: 1.
         target_update_period: SGD steps between copies to the target.
         gradient_clip_norm: the gradient is clipped to this global norm; None for no limit.
@@ -62,7 +63,7 @@ class DQNConfig(learning.TransitionConfig):
     importance_exponent_final: float = 1.0
     importance_annealing_steps: int = 25_000
     learning_rate: float = 5e-4
-    adam_epsilon: float = 1e-8
+    adam_epsilon: float = 1.5e-4
     huber_delta: float = 1.0
     target_update_period: int = 100
     gradient_clip_norm: float | None = 10.0
@@ -94,7 +95,6 @@ class DQNConfig(learning.TransitionConfig):
             max_replay_size=1_000_000,
             importance_annealing_steps=12_500_000,
             learning_rate=6.25e-5,
-            adam_epsilon=1.5e-4,
             target_update_period=2_000,
             max_abs_reward=1.0,
         )
@@ -111,6 +111,7 @@ class DQNConfig(learning.TransitionConfig):
             samples_per_insert=32.0,
             min_replay_size=128,
             learning_rate=1e-3,
+            adam_epsilon=1e-8,
             importance_annealing_steps=50_000,
             target_update_period=4,
         )

@@ -61,7 +61,7 @@ DQN = {
     "importance_exponent_final": 1.0,
     "importance_annealing_steps": 25_000,
     "learning_rate": 5e-4,
-    "adam_epsilon": 1e-8,
+    "adam_epsilon": 1.5e-4,
     "huber_delta": 1.0,
     "target_update_period": 100,
     "gradient_clip_norm": 10.0,
@@ -79,7 +79,6 @@ DQN_ATARI = {
     "evaluation_epsilon": 0.001,
     "importance_annealing_steps": 12_500_000,
     "learning_rate": 6.25e-5,
-    "adam_epsilon": 1.5e-4,
     "target_update_period": 2_000,
     "max_abs_reward": 1.0,
 }
@@ -93,6 +92,7 @@ DQN_BSUITE = {
     "epsilon_decay_steps": 0,
     "importance_annealing_steps": 50_000,
     "learning_rate": 1e-3,
+    "adam_epsilon": 1e-8,
     "target_update_period": 4,
 }
 SAC = {
