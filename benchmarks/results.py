@@ -92,6 +92,7 @@ BARS = (
         50_000,
         {50_000: 475},
         "DQN, 1 run: 500 at 50k",
+        num_seeds=5,
     ),
     Bar(
         "dqn-catch",

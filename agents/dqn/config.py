@@ -24,7 +24,8 @@ class DQNConfig(learning.TransitionConfig):
             2016.
         n_step: environment steps a target looks ahead. Acme: 5; Rainbow: 3.
         epsilon_initial: chance of a random action at the start. Nature: 1.
-        epsilon_final: chance of a random action after the decay. Acme: 0.05.
+        epsilon_final: chance of a random action after the decay. Rainbow: 0.01 (Acme:
+            0.05). Training then sees where greedy play drifts to.
         epsilon_decay_steps: environment steps of one actor from the one to the other.
         evaluation_epsilon: chance of a random action in evaluation.
         batch_size: transitions in an SGD step.
@@ -51,7 +52,7 @@ class DQNConfig(learning.TransitionConfig):
     dueling: bool = True
     n_step: int = 3
     epsilon_initial: float = 1.0
-    epsilon_final: float = 0.05
+    epsilon_final: float = 0.01
     epsilon_decay_steps: int = 5_000
     evaluation_epsilon: float = 0.0
     batch_size: int = 64
@@ -106,6 +107,7 @@ class DQNConfig(learning.TransitionConfig):
             layer_sizes=(50, 50),
             n_step=1,
             epsilon_initial=0.05,
+            epsilon_final=0.05,
             epsilon_decay_steps=0,
             batch_size=32,
             samples_per_insert=32.0,
