@@ -63,17 +63,26 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
       StepStore::Create(options.columns, store_options);
   if (!store.ok()) return store.status();
   std::unique_ptr<Replay> replay(new Replay(std::move(options), std::move(*store)));
+  replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
+  const int64_t num_rows = std::max<int64_t>(replay->options_.rows_per_append, 1);
+  if (replay->options_.rows_per_append < 0 || num_rows > replay->num_streams()) {
+    return InvalidArgumentError(
+        "rows_per_append is " + std::to_string(replay->options_.rows_per_append) +
+        "; an append has at most one row for each of the num_streams = " +
+        std::to_string(replay->num_streams()));
+  }
   Random seeds(replay->options_.seed);
   for (const TableOptions& table_options : replay->options_.tables) {
     StatusOr<std::unique_ptr<Table>> table =
-        Table::Create(table_options, replay->store_.get(), seeds.Next());
+        Table::Create(table_options, replay->store_.get(), seeds.Next(), num_rows);
     if (!table.ok()) return table.status();
     replay->tables_.push_back(std::move(*table));
+    LimiterUse& use = replay->uses_.emplace_back();
+    use.max_inserts = table_options.pattern.MostItems(num_rows);
   }
   TFA_RETURN_IF_ERROR(ConnectTables(replay->tables_));
   TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_));
   replay->num_items_.resize(replay->tables_.size());
-  replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
   TFA_RETURN_IF_ERROR(replay->StartPacker());
   return replay;
 }
@@ -98,6 +107,11 @@ void Replay::NotifyAll() {
 }
 
 Status Replay::CheckRows(const RowFlags* rows, int64_t n) {
+  if (options_.rows_per_append > 0 && n > options_.rows_per_append) {
+    return InvalidArgumentError("the append has " + std::to_string(n) +
+                                " rows, but the replay was made for rows_per_append = " +
+                                std::to_string(options_.rows_per_append));
+  }
   const int64_t append = ++num_appends_;
   for (int64_t i = 0; i < n; ++i) {
     const int32_t stream = rows[i].stream;
@@ -150,6 +164,19 @@ Status Replay::PlanAppend(const RowFlags* rows, int64_t n) {
     }
     num_items_[t] = count;
   }
+  return AdmitItems();
+}
+
+// Refuses what makes more items at once than any append before, where it could wait for
+// ever for the batches that were checked.
+Status Replay::AdmitItems() {
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    if (num_items_[t] <= uses_[t].max_inserts) continue;
+    LimiterUse use = uses_[t];
+    use.max_inserts = num_items_[t];
+    TFA_RETURN_IF_ERROR(tables_[t]->CheckUse(use));
+    uses_[t] = use;
+  }
   return OkStatus();
 }
 
@@ -158,11 +185,9 @@ Status Replay::PlanAppend(const RowFlags* rows, int64_t n) {
 Status Replay::AwaitInsert(int64_t table, int64_t num_items, Lock* lock,
                            Deadline deadline) {
   const Table& full = At(table);
-  const std::string where = "table '" + full.options().name + "': ";
-  const Status possible = full.rate_limiter().CheckInsert(num_items);
-  if (!possible.ok()) return InvalidArgumentError(where + possible.message());
-  return Await("waiting to insert into " + where + full.WhyNotInsert(num_items), lock,
-               deadline);
+  return Await("waiting to insert into table '" + full.options().name +
+                   "': " + full.WhyNotInsert(num_items),
+               lock, deadline);
 }
 
 Status Replay::CheckPriorities(const double* const* priorities, int64_t n) const {
@@ -288,7 +313,10 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
     TFA_RETURN_IF_ERROR(CheckOpen());
     const Table& source = At(table);
     if (source.CanSample(n)) break;
-    TFA_RETURN_IF_ERROR(source.CheckBatch(n, 0));
+    LimiterUse use = uses_[static_cast<size_t>(table)];
+    use.batch_size = n;
+    use.num_prefetched = 0;
+    TFA_RETURN_IF_ERROR(source.CheckUse(use));
     TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" + source.options().name +
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
@@ -337,7 +365,17 @@ StatusOr<std::string> Replay::WhyNotInsert(int64_t table, int64_t n) {
 Status Replay::CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched) {
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
-  return At(table).CheckBatch(batch_size, num_prefetched);
+  LimiterUse& known = uses_[static_cast<size_t>(table)];
+  LimiterUse use = known;
+  use.batch_size = batch_size;
+  use.num_prefetched = num_prefetched;
+  TFA_RETURN_IF_ERROR(At(table).CheckUse(use));
+  const auto wanted = [](const LimiterUse& each) {
+    return static_cast<double>(each.batch_size) *
+           (static_cast<double>(each.num_prefetched) + 1);
+  };
+  if (wanted(use) > wanted(known)) known = use;
+  return OkStatus();
 }
 
 StatusOr<TableStats> Replay::Stats(int64_t table) {

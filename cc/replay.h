@@ -33,6 +33,7 @@ struct ReplayOptions {
   std::vector<Column> columns;
   std::vector<TableOptions> tables;
   int64_t num_streams = 1;
+  int64_t rows_per_append = 0;  // most rows of an append; 0: not known, all streams
   int64_t history = 1;       // rows of each stream kept for `CreateItem`
   int64_t segment_rows = 0;  // 0: chosen by the size of a row
   int64_t max_bytes = 0;     // of stored steps; 0: no bound
@@ -98,6 +99,8 @@ class Replay {
   // The reason why not, with its numbers; empty when allowed.
   StatusOr<std::string> WhyNotSample(int64_t table, int64_t n);
   StatusOr<std::string> WhyNotInsert(int64_t table, int64_t n);
+  // kInvalidArgument, with the numbers, when such batches and appends as there were so
+  // far could wait for each other for ever. Later appends must leave room for them.
   Status CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched);
   StatusOr<TableStats> Stats(int64_t table);
 
@@ -142,6 +145,7 @@ class Replay {
   Status CheckRows(const RowFlags* rows, int64_t n);
   Status PlanAppend(const RowFlags* rows, int64_t n);
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
+  Status AdmitItems();
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
   void MakeItems(size_t table, const RowFlags* rows, int64_t n,
                  const double* priorities);
@@ -169,6 +173,10 @@ class Replay {
   // Shared with gathers and saves in progress: `Restore` puts another in its place.
   std::shared_ptr<StepStore> store_;
   std::vector<std::unique_ptr<Table>> tables_;
+
+  // By table, the largest batch that was checked and the most items made at once:
+  // whatever exceeds them is checked against the rate limiter first.
+  std::vector<LimiterUse> uses_;
 
   // Scratch of Append.
   std::vector<int64_t> num_items_;  // by table

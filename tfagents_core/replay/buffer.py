@@ -40,6 +40,10 @@ class Replay:
             (`Column`, dm_env specs, NumPy arrays).
         tables: at least one.
         num_streams: K >= 1.
+        rows_per_append: most rows that one append may have, in [1, K]. With it, every
+            rate limiter is checked now for the appends that make the most items.
+            None: an append may have a row for each stream; one row must fit now, and an
+            append that makes more items than any before is checked when it comes.
         history: newest rows of each stream kept for `create_item`; a pattern that needs
             more keeps more.
         segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
@@ -72,6 +76,7 @@ class Replay:
         tables: Sequence[tables.Table],
         *,
         num_streams: int = 1,
+        rows_per_append: int | None = None,
         history: int = 1,
         segment_rows: int = 0,
         max_bytes: int | None = None,
@@ -80,6 +85,10 @@ class Replay:
     ) -> None:
         if max_bytes is not None and max_bytes < 1:
             raise ValueError(f"max_bytes is {max_bytes}; it must be >= 1, or None")
+        if rows_per_append is not None and rows_per_append < 1:
+            raise ValueError(
+                f"rows_per_append is {rows_per_append}; it must be >= 1, or None"
+            )
         self._steps = columns.to_columns(steps)
         self._num_streams = num_streams
         self._max_bytes = max_bytes
@@ -88,6 +97,7 @@ class Replay:
             self._steps,
             tables,
             num_streams=num_streams,
+            rows_per_append=rows_per_append or 0,
             history=history,
             segment_rows=segment_rows,
             max_bytes=max_bytes or 0,
@@ -145,8 +155,9 @@ class Replay:
 
         Raises:
             ValueError: when structure, shape or dtype differ from `steps` (nothing is
-                cast), a row is not `first` on a stream without an open episode, or so
-                many items at once can never be inserted.
+                cast), a row is not `first` on a stream without an open episode, there
+                are more rows than `rows_per_append`, or so many items at once and the
+                batches of `check_batch_size` could wait for each other for ever.
             IndexError: when a stream does not exist.
             KeyError: when `priorities` names a table that does not exist.
             TimeoutError: when the wait was too long; it says what for.
