@@ -79,6 +79,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
     replay->tables_.push_back(std::move(*table));
     LimiterUse& use = replay->uses_.emplace_back();
     use.max_inserts = table_options.pattern.MostItems(num_rows);
+    replay->refused_.push_back(0);
   }
   TFA_RETURN_IF_ERROR(ConnectTables(replay->tables_));
   TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_));
@@ -217,13 +218,11 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
     } else if (const int64_t needed = store_->NumNeeded(rows, n);
                MustAwaitPacker(needed)) {
       TFA_RETURN_IF_ERROR(AwaitPacker(&lock, deadline));
-    } else if (MakeRoom(needed)) {
-      break;
     } else {
-      TFA_RETURN_IF_ERROR(Await(
-          "waiting to append: samples or checkpoints being copied hold steps that "
-          "max_bytes needs",
-          &lock, deadline));
+      const StatusOr<std::string> why_not = MakeRoom(needed);
+      if (!why_not.ok()) return why_not.status();
+      if (why_not->empty()) break;
+      TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, &lock, deadline));
     }
   }
   TFA_RETURN_IF_ERROR(store_->Append(rows, n, columns));
@@ -317,10 +316,14 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
     use.batch_size = n;
     use.num_prefetched = 0;
     TFA_RETURN_IF_ERROR(source.CheckUse(use));
+    // Who waits for memory must know for what batch a queue still needs items.
+    if (refused_[static_cast<size_t>(table)] != n) NotifyAll();
+    refused_[static_cast<size_t>(table)] = n;
     TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" + source.options().name +
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
   }
+  refused_[static_cast<size_t>(table)] = 0;
   const std::shared_ptr<StepStore> store = store_;
   const int64_t gather = store->BeginGather();
   At(table).Draw(n, weights, arrays, windows.data(), num_batches);
@@ -370,6 +373,7 @@ Status Replay::CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetc
   use.batch_size = batch_size;
   use.num_prefetched = num_prefetched;
   TFA_RETURN_IF_ERROR(At(table).CheckUse(use));
+  TFA_RETURN_IF_ERROR(CheckBatchFits(table, batch_size));
   const auto wanted = [](const LimiterUse& each) {
     return static_cast<double>(each.batch_size) *
            (static_cast<double>(each.num_prefetched) + 1);
@@ -389,6 +393,7 @@ Status Replay::Reset() {
   TFA_RETURN_IF_ERROR(CheckOpen());
   for (const std::unique_ptr<Table>& table : tables_) table->Reset();
   store_->Reset();
+  std::fill(refused_.begin(), refused_.end(), 0);
   NotifyAll();
   return OkStatus();
 }

@@ -74,7 +74,8 @@ class Replay {
   // every table may take its own; `columns[c]` is column c of all n rows. The items
   // that row i makes in table t have the priority `priorities[t][i]`, or where
   // `priorities` or `priorities[t]` is null the highest seen so far. Where max_bytes
-  // leaves no room, the items with the oldest steps go, also if this call then fails.
+  // leaves no room, the items with the oldest steps go, also if this call then fails;
+  // those of a queue are waited for.
   // Whatever the deadline, unless it is kNoWait, waits for the compressing thread where
   // memory depends on it.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
@@ -152,7 +153,10 @@ class Replay {
   void MakeWindows(const Pattern& pattern, const RowFlags& row);
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
   Status CheckBudget(const StepStore& store) const;
-  bool MakeRoom(int64_t num_segments);
+  Status CheckBatchFits(int64_t table, int64_t batch_size) const;
+  int64_t OldestTable(bool but_queues) const;
+  int64_t BatchOf(int64_t table) const;
+  StatusOr<std::string> MakeRoom(int64_t num_segments);
   Status StartPacker();
   void PackUntilClosed();
   bool PackOne(Lock* lock, std::vector<uint8_t>* scratch);
@@ -177,6 +181,8 @@ class Replay {
   // By table, the largest batch that was checked and the most items made at once:
   // whatever exceeds them is checked against the rate limiter first.
   std::vector<LimiterUse> uses_;
+
+  std::vector<int64_t> refused_;  // by table, the batch that had to wait last, or 0
 
   // Scratch of Append.
   std::vector<int64_t> num_items_;  // by table

@@ -87,6 +87,12 @@ bool Table::CanSample(int64_t n) const {
   return options_.max_times_sampled == 0 || draws_left_ >= n;
 }
 
+bool Table::is_queue() const {
+  const RateLimiterOptions& limiter = options_.rate_limiter;
+  return options_.max_times_sampled > 0 && std::isfinite(limiter.max_diff) &&
+         static_cast<double>(options_.max_times_sampled) <= limiter.samples_per_insert;
+}
+
 std::string Table::WhyNotSample(int64_t n) const {
   if (CanSample(n)) return "";
   const std::string reason = limiter_.WhyNotSample(n);

@@ -95,6 +95,9 @@ class Table {
   // Null if there is none.
   const Table* insert_on_sample() const { return insert_on_sample_; }
 
+  // Whether every item is to be drawn as often as it may: then none is dropped for want
+  // of memory, and who appends waits instead.
+  bool is_queue() const;
   // Removes the item that the remover chooses. REQUIRES: size() > 0.
   void RemoveOne();
   // When the first segment of the item that the remover chooses was started.

@@ -51,7 +51,8 @@ class Replay:
             samples and saves in progress, in whole blocks of `segment_rows`. Everything
             else is not counted: about 100 bytes per item, and the arrays of samples.
             When an append finds no room, the items with the oldest steps are removed
-            first. So every remover must be `Fifo`: others would remove most items
+            first, but none of a queue (`Table.queue`): the append waits until they are
+            sampled, and raises MemoryError when they are too few for a batch. So every remover must be `Fifo`: others would remove most items
             before a block is free. Compressed rows count by their compressed size.
             Which items are removed does not depend on how fast rows are compressed,
             because an append that finds no room waits for that first, whatever its
@@ -161,7 +162,8 @@ class Replay:
             IndexError: when a stream does not exist.
             KeyError: when `priorities` names a table that does not exist.
             TimeoutError: when the wait was too long; it says what for.
-            MemoryError: when there is no memory for more rows.
+            MemoryError: when there is no memory for more rows, or `max_bytes` is full
+                with items of a queue that are too few for a batch.
             OSError: when the disk of `storage_directory` has no room for more rows.
             ClosedError: when the replay is closed, also while waiting.
         """
