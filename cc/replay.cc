@@ -92,13 +92,17 @@ Status Replay::CheckOpen() const {
   return closed_ ? CancelledError("the replay is closed") : OkStatus();
 }
 
-// Waits for a change, whatever it is; the caller looks again at what it wants.
-Status Replay::Await(const std::string& reason, Lock* lock, Deadline deadline) {
-  if (std::chrono::steady_clock::now() >= deadline) {
-    return DeadlineExceededError(reason);
-  }
+// The one way to wait. Waits for a change, whatever it is, but never past the deadline;
+// the caller looks again at what it wants. It does so every 100 ms too: a change that
+// nobody announced then costs time, and no more. Signals are the business of the
+// binding, which therefore gives deadlines that are as near.
+Status Replay::Await(const std::string& reason, Lock* lock, Deadline deadline,
+                     StatusCode when_late) {
+  constexpr auto kSlice = std::chrono::milliseconds(100);
+  const Deadline now = std::chrono::steady_clock::now();
+  if (now >= deadline) return Status(when_late, reason);
   ++num_waiting_;
-  changed_.wait_until(*lock, deadline);
+  changed_.wait_until(*lock, std::min(deadline, now + kSlice));
   --num_waiting_;
   return OkStatus();
 }
@@ -217,7 +221,11 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
       TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
     } else if (const int64_t needed = store_->NumNeeded(rows, n);
                MustAwaitPacker(needed)) {
-      TFA_RETURN_IF_ERROR(AwaitPacker(&lock, deadline));
+      to_pack_.notify_one();
+      TFA_RETURN_IF_ERROR(
+          Await("waiting to append: " + std::to_string(store_->num_unpacked()) +
+                    " blocks of steps are being compressed",
+                &lock, deadline, StatusCode::kUnavailable));
     } else {
       const StatusOr<std::string> why_not = MakeRoom(needed);
       if (!why_not.ok()) return why_not.status();

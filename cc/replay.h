@@ -48,8 +48,8 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 //
 // Thread-safe: one mutex guards the store and the tables. It is held for the draw,
 // never for the gather: a sample has its rows held, copies them without the mutex, and
-// lets go. Whoever must wait (a rate limiter says no) waits until its deadline,
-// and its error says what for; `Close` wakes all.
+// lets go. Whoever must wait (a rate limiter says no) waits by `Await`, until its
+// deadline, and its error says what for; `Close` wakes all.
 //
 // Where columns are to be compressed, a thread of the replay's own does it, a full
 // segment at a time, without the mutex. Nothing but memory depends on when.
@@ -76,8 +76,8 @@ class Replay {
   // `priorities` or `priorities[t]` is null the highest seen so far. Where max_bytes
   // leaves no room, the items with the oldest steps go, also if this call then fails;
   // those of a queue are waited for.
-  // Whatever the deadline, unless it is kNoWait, waits for the compressing thread where
-  // memory depends on it.
+  // kUnavailable when the deadline passed while the compressing thread is at work on
+  // what decides which items go: to be tried again, however long the caller would wait.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
                 const double* const* priorities, Deadline deadline);
 
@@ -161,9 +161,9 @@ class Replay {
   void PackUntilClosed();
   bool PackOne(Lock* lock, std::vector<uint8_t>* scratch);
   bool MustAwaitPacker(int64_t num_segments) const;
-  Status AwaitPacker(Lock* lock, Deadline deadline);
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
-  Status Await(const std::string& reason, Lock* lock, Deadline deadline);
+  Status Await(const std::string& reason, Lock* lock, Deadline deadline,
+               StatusCode when_late = StatusCode::kDeadlineExceeded);
   void NotifyAll();
 
   static constexpr int64_t kMaxWorkers = 3;

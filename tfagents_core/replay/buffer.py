@@ -55,8 +55,8 @@ class Replay:
             sampled, and raises MemoryError when they are too few for a batch. So every remover must be `Fifo`: others would remove most items
             before a block is free. Compressed rows count by their compressed size.
             Which items are removed does not depend on how fast rows are compressed,
-            because an append that finds no room waits for that first, whatever its
-            timeout. None: only the tables' own bounds.
+            because an append that finds no room waits for that first, up to 10 s beyond
+            its timeout. None: only the tables' own bounds.
         storage_directory: stores steps in a file on the disk of this directory instead
             of in RAM. The file has no name and disappears when the process ends; use
             `save` to keep it. Its disk space is allocated as it grows, so when the disk
