@@ -102,8 +102,10 @@ double RateLimiter::Lead(int64_t inserts, int64_t samples) const {
 }
 
 bool RateLimiter::CanSample(int64_t n) const {
+  // Apart, for n may be so large that a sum would overflow.
   return num_inserts_ - num_deletes_ >= options_.min_size &&
-         Lead(num_inserts_, num_samples_ + n) >= options_.min_diff;
+         Lead(num_inserts_, num_samples_) - static_cast<double>(n) >=
+             options_.min_diff;
 }
 
 bool RateLimiter::FellBelowMinSize() const {

@@ -10,6 +10,9 @@
 namespace tfa {
 namespace {
 
+// More than there ever are; sums of it do not overflow.
+constexpr int64_t kManyItems = int64_t{1} << 53;
+
 Status CheckNames(const std::vector<TableOptions>& tables) {
   if (tables.empty()) return InvalidArgumentError("a replay needs at least one table");
   for (size_t i = 0; i < tables.size(); ++i) {
@@ -314,16 +317,17 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
     return InvalidArgumentError("beta is " + std::to_string(weights.beta) +
                                 "; it must be finite and >= 0");
   }
+  if (n > INT32_MAX) {
+    return InvalidArgumentError("a sample of " + std::to_string(n) +
+                                " items is too large; it must have fewer than 2^31");
+  }
   std::vector<Window> windows(static_cast<size_t>(n));
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
     const Table& source = At(table);
     if (source.CanSample(n)) break;
-    LimiterUse use = uses_[static_cast<size_t>(table)];
-    use.batch_size = n;
-    use.num_prefetched = 0;
-    TFA_RETURN_IF_ERROR(source.CheckUse(use));
+    TFA_RETURN_IF_ERROR(CheckSampleIsPossible(table, n));
     // Who waits for memory must know for what batch a queue still needs items.
     if (refused_[static_cast<size_t>(table)] != n) NotifyAll();
     refused_[static_cast<size_t>(table)] = n;
@@ -364,13 +368,13 @@ StatusOr<int64_t> Replay::Delete(int64_t table, const int64_t* keys, int64_t n) 
 StatusOr<std::string> Replay::WhyNotSample(int64_t table, int64_t n) {
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
-  return At(table).WhyNotSample(n);
+  return At(table).WhyNotSample(std::min(n, kManyItems));
 }
 
 StatusOr<std::string> Replay::WhyNotInsert(int64_t table, int64_t n) {
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
-  return At(table).WhyNotInsert(n);
+  return At(table).WhyNotInsert(std::min(n, kManyItems));
 }
 
 Status Replay::CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched) {
@@ -388,6 +392,20 @@ Status Replay::CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetc
   };
   if (wanted(use) > wanted(known)) known = use;
   return OkStatus();
+}
+
+// Of a batch that would have to wait now.
+Status Replay::CheckSampleIsPossible(int64_t table, int64_t n) const {
+  LimiterUse use = uses_[static_cast<size_t>(table)];
+  use.batch_size = n;
+  use.num_prefetched = 0;
+  return At(table).CheckUse(use);
+}
+
+Status Replay::CheckSample(int64_t table, int64_t n) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return At(table).CanSample(n) ? OkStatus() : CheckSampleIsPossible(table, n);
 }
 
 StatusOr<TableStats> Replay::Stats(int64_t table) {

@@ -103,6 +103,8 @@ class Replay {
   // kInvalidArgument, with the numbers, when such batches and appends as there were so
   // far could wait for each other for ever. Later appends must leave room for them.
   Status CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched);
+  // kInvalidArgument when a sample of n items would wait for ever.
+  Status CheckSample(int64_t table, int64_t n);
   StatusOr<TableStats> Stats(int64_t table);
 
   // Drops all items, histories and open episodes; counts start at zero. The
@@ -143,6 +145,7 @@ class Replay {
 
   Table& At(int64_t table) const { return *tables_[static_cast<size_t>(table)]; }
   Status CheckOpen() const;
+  Status CheckSampleIsPossible(int64_t table, int64_t n) const;
   Status CheckRows(const RowFlags* rows, int64_t n);
   Status PlanAppend(const RowFlags* rows, int64_t n);
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;

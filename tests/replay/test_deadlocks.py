@@ -409,3 +409,39 @@ def test_a_table_that_fell_below_its_min_size_takes_an_append_of_any_size() -> N
         table.delete(table.sample(1, timeout=0).info.key)
     assert not table.can_sample(1)
     assert table.can_insert(3)
+
+
+ABSURD = [2**60, 2**63 - 1, 2**31]
+
+
+@pytest.mark.parametrize("limiter", [replay.MinSize(1), replay.Queue(9)], ids=str)
+@pytest.mark.parametrize("size", ABSURD)
+def test_a_sample_of_an_absurd_size_is_refused_at_once(limiter: Any, size: int) -> None:
+    buffer = make(limiter)
+    append_all(buffer, first=True)
+    table = buffer.tables["table"]
+    for sizes in ({"batch_size": size}, {"batch_size": 2**20, "num_batches": size}):
+        with pytest.raises(ValueError, match=r"2\^31"):
+            table.sample(**sizes)
+    with pytest.raises(ValueError, match=r"below 2\^31"):
+        table.sample(2**20, num_batches=2**20)
+    assert not table.can_insert(size) or limiter == replay.MinSize(1)
+    assert not table.can_sample(size) or limiter == replay.MinSize(1)
+    assert table.stats().num_sampled == 0
+
+
+def test_a_sample_that_can_never_be_is_refused_before_its_memory_is_asked_for() -> None:
+    table = replay.Table.queue(
+        "queue",
+        pattern=replay.Sequence(length=1, period=1),
+        outputs=replay.views.Row("image", 0),
+        max_size=9,
+    )
+    steps = {"image": replay.Column((1000, 1000), np.float32)}
+    queue = replay.Replay(steps, [table]).tables["queue"]
+    with pytest.raises(ValueError, match="batches of 2147483647 samples|never holds"):
+        queue.sample(2**31 - 1)
+    narrow = make(replay.SampleToInsertRatio(1.0, 10, 20.0)).tables["table"]
+    for size in (41, 10_000, 2**31 - 1):
+        with pytest.raises(ValueError, match=f"batches of {size} samples"):
+            narrow.sample(size)
