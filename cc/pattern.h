@@ -42,6 +42,10 @@ struct Pattern {
   int64_t max_rows() const;
   // Most items that one row may make.
   int64_t max_items() const;
+  // Most items that are made at once, with `num_rows` rows in an append; kExplicit: 1.
+  int64_t MostItems(int64_t num_rows) const {
+    return kind == Kind::kExplicit ? 1 : num_rows * max_items();
+  }
   // Rows between the starts of a long episode's consecutive items.
   int64_t stride() const;
 

@@ -20,25 +20,43 @@ struct RateLimiterOptions {
   double max_diff = std::numeric_limits<double>::infinity();
 };
 
+// How a table and its callers use a limiter: what `Check` must know.
+struct LimiterUse {
+  int64_t batch_size = 1;      // samples drawn at once
+  int64_t num_prefetched = 0;  // batches that a reader draws ahead of the one it uses
+  int64_t max_inserts = 1;     // an append makes up to so many items
+  int64_t max_size = std::numeric_limits<int64_t>::max();
+  int64_t max_times_sampled = 0;  // 0: no bound
+};
+
 // Counts the inserts I, samples S and deletes D of one table and says who may
 // go on, with the predicates of Reverb (Cassirer et al. 2021):
-//   CanSample(n): I - D >= min_size and I * samples_per_insert - S - n >=
-//   min_diff CanInsert(n): I + n - D <= min_size or
+//   CanSample(n): I - D >= min_size and
+//                 I * samples_per_insert - S - n >= min_diff
+//   CanInsert(n): I + n - D <= min_size or
 //                 (I + n) * samples_per_insert - S <= max_diff
+// and two additions for items that leave before their time, without which both sides
+// could wait for ever. Where max_times_sampled bounds the draws left, samples that can
+// no longer be drawn do not stop an insert: the lead I * samples_per_insert - S counts
+// as no more than the draws left. A table that was filled and then fell below min_size
+// takes every insert, as sampling waits for it.
 // It never waits: the table does. O(1) a call. Not thread-safe: the table's
 // mutex guards it.
 class RateLimiter {
  public:
-  // kInvalidArgument when an option is out of its range, or when the options
-  // must end with neither a sample nor an insert allowed.
-  static StatusOr<RateLimiter> Create(const RateLimiterOptions& options);
+  // The value of `draws_left` where nothing bounds how often items are sampled.
+  static constexpr int64_t kUnbounded = std::numeric_limits<int64_t>::max();
+
+  // kInvalidArgument when an option is out of its range, or when `Check(use)` fails.
+  static StatusOr<RateLimiter> Create(const RateLimiterOptions& options,
+                                      const LimiterUse& use = {});
 
   bool CanSample(int64_t n) const;
-  bool CanInsert(int64_t n) const;
+  bool CanInsert(int64_t n, int64_t draws_left = kUnbounded) const;
 
   // The clause that forbids it, with its numbers; empty when it is allowed.
   std::string WhyNotSample(int64_t n) const;
-  std::string WhyNotInsert(int64_t n) const;
+  std::string WhyNotInsert(int64_t n, int64_t draws_left = kUnbounded) const;
 
   void Inserted(int64_t n) { num_inserts_ += n; }
   void Sampled(int64_t n) { num_samples_ += n; }
@@ -54,17 +72,20 @@ class RateLimiter {
     num_deletes_ = deletes;
   }
 
-  // kInvalidArgument, with the numbers, when a table of `max_size` items, each
-  // sampled at most `max_times_sampled` times (0: no bound), can reach a state
-  // in which neither `batch_size` items may be sampled nor one item inserted.
-  // `num_prefetched` is the number of batches a reader draws ahead of the one
-  // it waits for. REQUIRES: max_size >= 1.
-  Status CheckBatch(int64_t batch_size, int64_t num_prefetched, int64_t max_size,
-                    int64_t max_times_sampled) const;
-
-  // kInvalidArgument, with the numbers, when inserting `num_items` at once
-  // would wait for ever however much is sampled.
-  Status CheckInsert(int64_t num_items) const;
+  // kInvalidArgument, with the numbers and a way out, when appends of 1 to
+  // `max_inserts` items, batches and deletes can lead to a state in which neither a
+  // batch may be sampled nor `max_inserts` items inserted, or when no batch can ever
+  // be sampled. Ok means that there is no such state.
+  //
+  // With batches of B, appends of up to n items and ratio r: leads are multiples of
+  // the greatest g of which r and B are multiples, and where single inserts and
+  // batches never get stuck they reach all such leads between the limits. So both
+  // sides wait for ever if and only if a multiple of g lies strictly between
+  // max_diff - n r and min_diff + B. It cannot when max_diff - min_diff >= B + n r.
+  // Besides, an append must fit when one item is missing for min_size, and with
+  // max_times_sampled no number of draws left below B may stop inserts.
+  // REQUIRES: use.max_size >= 1.
+  Status Check(const LimiterUse& use) const;
 
   const RateLimiterOptions& options() const { return options_; }
   int64_t num_inserts() const { return num_inserts_; }
@@ -76,9 +97,10 @@ class RateLimiter {
 
   // inserts * samples_per_insert - samples, in samples.
   double Lead(int64_t inserts, int64_t samples) const;
-
-  // The largest Lead that inserts can build up once `samples` were drawn.
-  double LargestLead(int64_t samples) const;
+  // Whether items left so that fewer than min_size remain of what were enough.
+  bool FellBelowMinSize() const;
+  Status CheckUse(const LimiterUse& use, double wanted) const;
+  bool CanDeadlock(const LimiterUse& use, double wanted) const;
 
   RateLimiterOptions options_;
   int64_t num_inserts_ = 0;

@@ -10,6 +10,9 @@
 namespace tfa {
 namespace {
 
+// More than there ever are; sums of it do not overflow.
+constexpr int64_t kManyItems = int64_t{1} << 53;
+
 Status CheckNames(const std::vector<TableOptions>& tables) {
   if (tables.empty()) return InvalidArgumentError("a replay needs at least one table");
   for (size_t i = 0; i < tables.size(); ++i) {
@@ -63,17 +66,27 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
       StepStore::Create(options.columns, store_options);
   if (!store.ok()) return store.status();
   std::unique_ptr<Replay> replay(new Replay(std::move(options), std::move(*store)));
+  replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
+  const int64_t num_rows = std::max<int64_t>(replay->options_.rows_per_append, 1);
+  if (replay->options_.rows_per_append < 0 || num_rows > replay->num_streams()) {
+    return InvalidArgumentError(
+        "rows_per_append is " + std::to_string(replay->options_.rows_per_append) +
+        "; an append has at most one row for each of the num_streams = " +
+        std::to_string(replay->num_streams()));
+  }
   Random seeds(replay->options_.seed);
   for (const TableOptions& table_options : replay->options_.tables) {
     StatusOr<std::unique_ptr<Table>> table =
-        Table::Create(table_options, replay->store_.get(), seeds.Next());
+        Table::Create(table_options, replay->store_.get(), seeds.Next(), num_rows);
     if (!table.ok()) return table.status();
     replay->tables_.push_back(std::move(*table));
+    LimiterUse& use = replay->uses_.emplace_back();
+    use.max_inserts = table_options.pattern.MostItems(num_rows);
+    replay->refused_.push_back(0);
   }
   TFA_RETURN_IF_ERROR(ConnectTables(replay->tables_));
   TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_));
   replay->num_items_.resize(replay->tables_.size());
-  replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
   TFA_RETURN_IF_ERROR(replay->StartPacker());
   return replay;
 }
@@ -82,13 +95,17 @@ Status Replay::CheckOpen() const {
   return closed_ ? CancelledError("the replay is closed") : OkStatus();
 }
 
-// Waits for a change, whatever it is; the caller looks again at what it wants.
-Status Replay::Await(const std::string& reason, Lock* lock, Deadline deadline) {
-  if (std::chrono::steady_clock::now() >= deadline) {
-    return DeadlineExceededError(reason);
-  }
+// The one way to wait. Waits for a change, whatever it is, but never past the deadline;
+// the caller looks again at what it wants. It does so every 100 ms too: a change that
+// nobody announced then costs time, and no more. Signals are the business of the
+// binding, which therefore gives deadlines that are as near.
+Status Replay::Await(const std::string& reason, Lock* lock, Deadline deadline,
+                     StatusCode when_late) {
+  constexpr auto kSlice = std::chrono::milliseconds(100);
+  const Deadline now = std::chrono::steady_clock::now();
+  if (now >= deadline) return Status(when_late, reason);
   ++num_waiting_;
-  changed_.wait_until(*lock, deadline);
+  changed_.wait_until(*lock, std::min(deadline, now + kSlice));
   --num_waiting_;
   return OkStatus();
 }
@@ -98,6 +115,11 @@ void Replay::NotifyAll() {
 }
 
 Status Replay::CheckRows(const RowFlags* rows, int64_t n) {
+  if (options_.rows_per_append > 0 && n > options_.rows_per_append) {
+    return InvalidArgumentError("the append has " + std::to_string(n) +
+                                " rows, but the replay was made for rows_per_append = " +
+                                std::to_string(options_.rows_per_append));
+  }
   const int64_t append = ++num_appends_;
   for (int64_t i = 0; i < n; ++i) {
     const int32_t stream = rows[i].stream;
@@ -150,6 +172,19 @@ Status Replay::PlanAppend(const RowFlags* rows, int64_t n) {
     }
     num_items_[t] = count;
   }
+  return AdmitItems();
+}
+
+// Refuses what makes more items at once than any append before, where it could wait for
+// ever for the batches that were checked.
+Status Replay::AdmitItems() {
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    if (num_items_[t] <= uses_[t].max_inserts) continue;
+    LimiterUse use = uses_[t];
+    use.max_inserts = num_items_[t];
+    TFA_RETURN_IF_ERROR(tables_[t]->CheckUse(use));
+    uses_[t] = use;
+  }
   return OkStatus();
 }
 
@@ -158,11 +193,9 @@ Status Replay::PlanAppend(const RowFlags* rows, int64_t n) {
 Status Replay::AwaitInsert(int64_t table, int64_t num_items, Lock* lock,
                            Deadline deadline) {
   const Table& full = At(table);
-  const std::string where = "table '" + full.options().name + "': ";
-  const Status possible = full.rate_limiter().CheckInsert(num_items);
-  if (!possible.ok()) return InvalidArgumentError(where + possible.message());
-  return Await("waiting to insert into " + where + full.WhyNotInsert(num_items), lock,
-               deadline);
+  return Await("waiting to insert into table '" + full.options().name +
+                   "': " + full.WhyNotInsert(num_items),
+               lock, deadline);
 }
 
 Status Replay::CheckPriorities(const double* const* priorities, int64_t n) const {
@@ -191,14 +224,16 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
       TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
     } else if (const int64_t needed = store_->NumNeeded(rows, n);
                MustAwaitPacker(needed)) {
-      TFA_RETURN_IF_ERROR(AwaitPacker(&lock, deadline));
-    } else if (MakeRoom(needed)) {
-      break;
+      to_pack_.notify_one();
+      TFA_RETURN_IF_ERROR(
+          Await("waiting to append: " + std::to_string(store_->num_unpacked()) +
+                    " blocks of steps are being compressed",
+                &lock, deadline, StatusCode::kUnavailable));
     } else {
-      TFA_RETURN_IF_ERROR(Await(
-          "waiting to append: samples or checkpoints being copied hold steps that "
-          "max_bytes needs",
-          &lock, deadline));
+      const StatusOr<std::string> why_not = MakeRoom(needed);
+      if (!why_not.ok()) return why_not.status();
+      if (why_not->empty()) break;
+      TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, &lock, deadline));
     }
   }
   TFA_RETURN_IF_ERROR(store_->Append(rows, n, columns));
@@ -282,17 +317,25 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
     return InvalidArgumentError("beta is " + std::to_string(weights.beta) +
                                 "; it must be finite and >= 0");
   }
+  if (n > INT32_MAX) {
+    return InvalidArgumentError("a sample of " + std::to_string(n) +
+                                " items is too large; it must have fewer than 2^31");
+  }
   std::vector<Window> windows(static_cast<size_t>(n));
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
     const Table& source = At(table);
     if (source.CanSample(n)) break;
-    TFA_RETURN_IF_ERROR(source.CheckBatch(n, 0));
+    TFA_RETURN_IF_ERROR(CheckSampleIsPossible(table, n));
+    // Who waits for memory must know for what batch a queue still needs items.
+    if (refused_[static_cast<size_t>(table)] != n) NotifyAll();
+    refused_[static_cast<size_t>(table)] = n;
     TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" + source.options().name +
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
   }
+  refused_[static_cast<size_t>(table)] = 0;
   const std::shared_ptr<StepStore> store = store_;
   const int64_t gather = store->BeginGather();
   At(table).Draw(n, weights, arrays, windows.data(), num_batches);
@@ -325,19 +368,44 @@ StatusOr<int64_t> Replay::Delete(int64_t table, const int64_t* keys, int64_t n) 
 StatusOr<std::string> Replay::WhyNotSample(int64_t table, int64_t n) {
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
-  return At(table).WhyNotSample(n);
+  return At(table).WhyNotSample(std::min(n, kManyItems));
 }
 
 StatusOr<std::string> Replay::WhyNotInsert(int64_t table, int64_t n) {
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
-  return At(table).WhyNotInsert(n);
+  return At(table).WhyNotInsert(std::min(n, kManyItems));
 }
 
 Status Replay::CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched) {
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
-  return At(table).CheckBatch(batch_size, num_prefetched);
+  LimiterUse& known = uses_[static_cast<size_t>(table)];
+  LimiterUse use = known;
+  use.batch_size = batch_size;
+  use.num_prefetched = num_prefetched;
+  TFA_RETURN_IF_ERROR(At(table).CheckUse(use));
+  TFA_RETURN_IF_ERROR(CheckBatchFits(table, batch_size));
+  const auto wanted = [](const LimiterUse& each) {
+    return static_cast<double>(each.batch_size) *
+           (static_cast<double>(each.num_prefetched) + 1);
+  };
+  if (wanted(use) > wanted(known)) known = use;
+  return OkStatus();
+}
+
+// Of a batch that would have to wait now.
+Status Replay::CheckSampleIsPossible(int64_t table, int64_t n) const {
+  LimiterUse use = uses_[static_cast<size_t>(table)];
+  use.batch_size = n;
+  use.num_prefetched = 0;
+  return At(table).CheckUse(use);
+}
+
+Status Replay::CheckSample(int64_t table, int64_t n) {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return At(table).CanSample(n) ? OkStatus() : CheckSampleIsPossible(table, n);
 }
 
 StatusOr<TableStats> Replay::Stats(int64_t table) {
@@ -351,6 +419,7 @@ Status Replay::Reset() {
   TFA_RETURN_IF_ERROR(CheckOpen());
   for (const std::unique_ptr<Table>& table : tables_) table->Reset();
   store_->Reset();
+  std::fill(refused_.begin(), refused_.end(), 0);
   NotifyAll();
   return OkStatus();
 }

@@ -33,6 +33,7 @@ struct ReplayOptions {
   std::vector<Column> columns;
   std::vector<TableOptions> tables;
   int64_t num_streams = 1;
+  int64_t rows_per_append = 0;  // most rows of an append; 0: not known, all streams
   int64_t history = 1;       // rows of each stream kept for `CreateItem`
   int64_t segment_rows = 0;  // 0: chosen by the size of a row
   int64_t max_bytes = 0;     // of stored steps; 0: no bound
@@ -47,8 +48,8 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 //
 // Thread-safe: one mutex guards the store and the tables. It is held for the draw,
 // never for the gather: a sample has its rows held, copies them without the mutex, and
-// lets go. Whoever must wait (a rate limiter says no) waits until its deadline,
-// and its error says what for; `Close` wakes all.
+// lets go. Whoever must wait (a rate limiter says no) waits by `Await`, until its
+// deadline, and its error says what for; `Close` wakes all.
 //
 // Where columns are to be compressed, a thread of the replay's own does it, a full
 // segment at a time, without the mutex. Nothing but memory depends on when.
@@ -73,9 +74,10 @@ class Replay {
   // every table may take its own; `columns[c]` is column c of all n rows. The items
   // that row i makes in table t have the priority `priorities[t][i]`, or where
   // `priorities` or `priorities[t]` is null the highest seen so far. Where max_bytes
-  // leaves no room, the items with the oldest steps go, also if this call then fails.
-  // Whatever the deadline, unless it is kNoWait, waits for the compressing thread where
-  // memory depends on it.
+  // leaves no room, the items with the oldest steps go, also if this call then fails;
+  // those of a queue are waited for.
+  // kUnavailable when the deadline passed while the compressing thread is at work on
+  // what decides which items go: to be tried again, however long the caller would wait.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
                 const double* const* priorities, Deadline deadline);
 
@@ -98,7 +100,11 @@ class Replay {
   // The reason why not, with its numbers; empty when allowed.
   StatusOr<std::string> WhyNotSample(int64_t table, int64_t n);
   StatusOr<std::string> WhyNotInsert(int64_t table, int64_t n);
+  // kInvalidArgument, with the numbers, when such batches and appends as there were so
+  // far could wait for each other for ever. Later appends must leave room for them.
   Status CheckBatch(int64_t table, int64_t batch_size, int64_t num_prefetched);
+  // kInvalidArgument when a sample of n items would wait for ever.
+  Status CheckSample(int64_t table, int64_t n);
   StatusOr<TableStats> Stats(int64_t table);
 
   // Drops all items, histories and open episodes; counts start at zero. The
@@ -139,23 +145,28 @@ class Replay {
 
   Table& At(int64_t table) const { return *tables_[static_cast<size_t>(table)]; }
   Status CheckOpen() const;
+  Status CheckSampleIsPossible(int64_t table, int64_t n) const;
   Status CheckRows(const RowFlags* rows, int64_t n);
   Status PlanAppend(const RowFlags* rows, int64_t n);
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
+  Status AdmitItems();
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
   void MakeItems(size_t table, const RowFlags* rows, int64_t n,
                  const double* priorities);
   void MakeWindows(const Pattern& pattern, const RowFlags& row);
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
   Status CheckBudget(const StepStore& store) const;
-  bool MakeRoom(int64_t num_segments);
+  Status CheckBatchFits(int64_t table, int64_t batch_size) const;
+  int64_t OldestTable(bool but_queues) const;
+  int64_t BatchOf(int64_t table) const;
+  StatusOr<std::string> MakeRoom(int64_t num_segments);
   Status StartPacker();
   void PackUntilClosed();
   bool PackOne(Lock* lock, std::vector<uint8_t>* scratch);
   bool MustAwaitPacker(int64_t num_segments) const;
-  Status AwaitPacker(Lock* lock, Deadline deadline);
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
-  Status Await(const std::string& reason, Lock* lock, Deadline deadline);
+  Status Await(const std::string& reason, Lock* lock, Deadline deadline,
+               StatusCode when_late = StatusCode::kDeadlineExceeded);
   void NotifyAll();
 
   static constexpr int64_t kMaxWorkers = 3;
@@ -169,6 +180,12 @@ class Replay {
   // Shared with gathers and saves in progress: `Restore` puts another in its place.
   std::shared_ptr<StepStore> store_;
   std::vector<std::unique_ptr<Table>> tables_;
+
+  // By table, the largest batch that was checked and the most items made at once:
+  // whatever exceeds them is checked against the rate limiter first.
+  std::vector<LimiterUse> uses_;
+
+  std::vector<int64_t> refused_;  // by table, the batch that had to wait last, or 0
 
   // Scratch of Append.
   std::vector<int64_t> num_items_;  // by table

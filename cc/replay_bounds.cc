@@ -107,22 +107,72 @@ Status Replay::CheckBudget(const StepStore& store) const {
   return OkStatus();
 }
 
-// Removes items, those with the oldest steps first, until so many segments can be
-// started; false when that must wait for gathers or saves in progress.
-bool Replay::MakeRoom(int64_t num_segments) {
-  if (store_->options().max_bytes == 0) return true;
-  while (num_segments > store_->NumAvailableLater()) {
-    Table* oldest = nullptr;
-    for (const std::unique_ptr<Table>& table : tables_) {
-      if (table->size() == 0) continue;
-      const bool older =
-          oldest == nullptr || table->RemovableSince() < oldest->RemovableSince();
-      if (older) oldest = table.get();
-    }
-    if (oldest == nullptr) return true;  // the store says that there is no memory
-    oldest->RemoveOne();
+// A queue drops nothing for want of memory, so a batch of its items must fit.
+Status Replay::CheckBatchFits(int64_t table, int64_t batch_size) const {
+  const Table& queue = At(table);
+  const int64_t max_bytes = options_.max_bytes;
+  if (max_bytes == 0 || !queue.is_queue()) return OkStatus();
+  const Pattern& pattern = queue.options().pattern;
+  const int64_t least = std::min(batch_size, queue.options().max_size);
+  const int64_t needed = BytesOfItems(*store_, pattern, least);
+  if (needed <= max_bytes) return OkStatus();
+  return InvalidArgumentError("table '" + queue.options().name + "': " +
+                              std::to_string(least) + " items of a batch of " +
+                              std::to_string(batch_size) + " need " +
+                              std::to_string(needed) + " bytes, but max_bytes is " +
+                              std::to_string(max_bytes) +
+                              "; raise max_bytes, or sample fewer at once");
+}
+
+// The table whose removable item has the oldest steps, or -1 if all are empty.
+int64_t Replay::OldestTable(bool but_queues) const {
+  int64_t oldest = -1;
+  for (int64_t t = 0; t < num_tables(); ++t) {
+    if (At(t).size() == 0 || (but_queues && At(t).is_queue())) continue;
+    const bool older =
+        oldest < 0 || At(t).RemovableSince() < At(oldest).RemovableSince();
+    if (older) oldest = t;
   }
-  return num_segments <= store_->NumAvailable();
+  return oldest;
+}
+
+// The largest batch that is known to be wanted of a table.
+int64_t Replay::BatchOf(int64_t table) const {
+  const auto t = static_cast<size_t>(table);
+  return std::max(uses_[t].batch_size, refused_[t]);
+}
+
+// Removes items, those with the oldest steps first, until so many segments can be
+// started. Says what must be waited for, or nothing. A queue's items are waited for
+// while a batch of them can be sampled; when none can, those of other tables go.
+StatusOr<std::string> Replay::MakeRoom(int64_t num_segments) {
+  if (store_->options().max_bytes == 0) return std::string();
+  while (num_segments > store_->NumAvailableLater()) {
+    int64_t oldest = OldestTable(false);
+    if (oldest < 0) return std::string();  // the store says that there is no memory
+    const Table& queue = At(oldest);
+    if (queue.is_queue()) {
+      const std::string items = std::to_string(queue.size()) + " items of table '" +
+                                queue.options().name + "'";
+      if (queue.CanSample(BatchOf(oldest))) {
+        return "max_bytes has no room for more steps until some of the " + items +
+               " are sampled";
+      }
+      const int64_t batch_size = BatchOf(oldest);
+      oldest = OldestTable(true);
+      if (oldest < 0) {
+        return ResourceExhaustedError(
+            "no room for more steps: max_bytes = " +
+            std::to_string(options_.max_bytes) + " is full with " + items +
+            ", which are too few for a batch of " + std::to_string(batch_size) +
+            "; raise max_bytes, or sample fewer at once");
+      }
+    }
+    At(oldest).RemoveOne();
+  }
+  if (num_segments <= store_->NumAvailable()) return std::string();
+  return std::string(
+      "samples or checkpoints being copied hold steps that max_bytes needs");
 }
 
 }  // namespace tfa

@@ -31,11 +31,15 @@ void Replay::PackUntilClosed() {
   }
 }
 
-// False when there is nothing to do.
+// False when there is nothing to do. Says so to whoever waits: segments that nothing
+// refers to any more leave the queue without being packed.
 bool Replay::PackOne(Lock* lock, std::vector<uint8_t>* scratch) {
   const std::shared_ptr<StepStore> store = store_;
   const int32_t segment = store->StartPacking();
-  if (segment < 0) return false;
+  if (segment < 0) {
+    NotifyAll();
+    return false;
+  }
   lock->unlock();
   PackedSegment packed = store->PackRows(segment, scratch);
   lock->lock();
@@ -53,22 +57,13 @@ bool Replay::MustAwaitPacker(int64_t num_segments) const {
          waiting * store_->segment_bytes() > kMaxWaitingBytes;
 }
 
-Status Replay::AwaitPacker(Lock* lock, Deadline deadline) {
-  if (deadline == kNoWait) {
-    return DeadlineExceededError("waiting to append: steps are being compressed");
-  }
-  ++num_waiting_;
-  changed_.wait(*lock);
-  --num_waiting_;
-  return OkStatus();
-}
-
 Status Replay::AwaitPacked(Deadline deadline) {
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
     const int64_t waiting = store_->num_unpacked();
     if (waiting == 0) return OkStatus();
+    to_pack_.notify_one();
     TFA_RETURN_IF_ERROR(Await(
         "waiting for " + std::to_string(waiting) + " blocks of steps to be compressed",
         &lock, deadline));

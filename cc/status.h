@@ -21,6 +21,7 @@ enum class StatusCode {
   kFailedPrecondition,
   kDataLoss,
   kIoError,
+  kUnavailable,  // what is waited for is at work and will be done soon
 };
 
 // The outcome of a call: success, or a code with one sentence for the user.

@@ -46,13 +46,14 @@ int64_t NumSteps(const StepStore& store, const Window& window) {
 }  // namespace
 
 StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* store,
-                                               uint64_t seed) {
+                                               uint64_t seed, int64_t num_rows) {
   const std::string where = "table '" + options.name + "': ";
   Status status = options.Validate(store->columns());
   if (!status.ok()) return Status(status.code(), where + status.message());
-  StatusOr<RateLimiter> limiter = RateLimiter::Create(options.rate_limiter);
+  LimiterUse use = {1, 0, 1, options.max_size, options.max_times_sampled};
+  use.max_inserts = options.pattern.MostItems(num_rows);
+  StatusOr<RateLimiter> limiter = RateLimiter::Create(options.rate_limiter, use);
   status = limiter.status();
-  if (status.ok()) status = limiter->CheckInsert(options.pattern.max_items());
   if (!status.ok()) return Status(status.code(), where + status.message());
   return std::unique_ptr<Table>(
       new Table(std::move(options), store, seed, std::move(*limiter)));
@@ -86,6 +87,12 @@ bool Table::CanSample(int64_t n) const {
   return options_.max_times_sampled == 0 || draws_left_ >= n;
 }
 
+bool Table::is_queue() const {
+  const RateLimiterOptions& limiter = options_.rate_limiter;
+  return options_.max_times_sampled > 0 && std::isfinite(limiter.max_diff) &&
+         static_cast<double>(options_.max_times_sampled) <= limiter.samples_per_insert;
+}
+
 std::string Table::WhyNotSample(int64_t n) const {
   if (CanSample(n)) return "";
   const std::string reason = limiter_.WhyNotSample(n);
@@ -95,9 +102,10 @@ std::string Table::WhyNotSample(int64_t n) const {
          ") < " + std::to_string(n);
 }
 
-Status Table::CheckBatch(int64_t batch_size, int64_t num_prefetched) const {
-  Status status = limiter_.CheckBatch(batch_size, num_prefetched, options_.max_size,
-                                      options_.max_times_sampled);
+Status Table::CheckUse(LimiterUse use) const {
+  use.max_size = options_.max_size;
+  use.max_times_sampled = options_.max_times_sampled;
+  const Status status = limiter_.Check(use);
   if (status.ok()) return status;
   return Status(status.code(), "table '" + options_.name + "': " + status.message());
 }

@@ -56,8 +56,10 @@ struct SampleArrays {
 // Not thread-safe: the replay's mutex guards it. Borrows the step store.
 class Table {
  public:
+  // `num_rows`: rows that an append has at most, as far as is known. kInvalidArgument
+  // when the limiter could then stop for ever.
   static StatusOr<std::unique_ptr<Table>> Create(TableOptions options, StepStore* store,
-                                                 uint64_t seed);
+                                                 uint64_t seed, int64_t num_rows = 1);
 
   const TableOptions& options() const { return options_; }
   const RateLimiter& rate_limiter() const { return limiter_; }
@@ -65,12 +67,15 @@ class Table {
   TableStats stats() const;
 
   bool CanSample(int64_t n) const;
-  bool CanInsert(int64_t n) const { return limiter_.CanInsert(n); }
+  bool CanInsert(int64_t n) const { return limiter_.CanInsert(n, DrawsLeft()); }
   // The reason, with its numbers; empty when it is allowed.
   std::string WhyNotSample(int64_t n) const;
-  std::string WhyNotInsert(int64_t n) const { return limiter_.WhyNotInsert(n); }
-  // kInvalidArgument, with the numbers, when such a batch can never be drawn.
-  Status CheckBatch(int64_t batch_size, int64_t num_prefetched) const;
+  std::string WhyNotInsert(int64_t n) const {
+    return limiter_.WhyNotInsert(n, DrawsLeft());
+  }
+  // kInvalidArgument, naming the table, when such batches and appends could wait for
+  // each other for ever. Of `use`, the table's own bounds are filled in.
+  Status CheckUse(LimiterUse use) const;
 
   // kInvalidArgument when the table's outputs cannot show such an item: one that runs
   // over an episode's end, or an unroll of another length.
@@ -90,6 +95,9 @@ class Table {
   // Null if there is none.
   const Table* insert_on_sample() const { return insert_on_sample_; }
 
+  // Whether every item is to be drawn as often as it may: then none is dropped for want
+  // of memory, and who appends waits instead.
+  bool is_queue() const;
   // Removes the item that the remover chooses. REQUIRES: size() > 0.
   void RemoveOne();
   // When the first segment of the item that the remover chooses was started.
@@ -154,6 +162,9 @@ class Table {
   // Slot of a live key, or -1. REQUIRES: CheckKeys.
   int64_t FindSlot(int64_t key) const;
   Status CheckKeys(const int64_t* keys, int64_t n) const;
+  int64_t DrawsLeft() const {
+    return options_.max_times_sampled > 0 ? draws_left_ : RateLimiter::kUnbounded;
+  }
   int64_t TakeSlot();
   int64_t ChooseRemoved();
   void Place(int64_t slot, const Window& window, double priority);

@@ -22,6 +22,7 @@ PyObject* ExceptionOf(StatusCode code) {
     case StatusCode::kResourceExhausted:
       return PyExc_MemoryError;
     case StatusCode::kDeadlineExceeded:
+    case StatusCode::kUnavailable:
       return PyExc_TimeoutError;
     case StatusCode::kCancelled:
       return closed_error;

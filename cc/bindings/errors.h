@@ -17,7 +17,7 @@ namespace tfa {
 
 // Throws the Python exception of a status that is not ok: kInvalidArgument
 // ValueError, kNotFound KeyError, kOutOfRange IndexError, kResourceExhausted
-// MemoryError, kDeadlineExceeded TimeoutError, kCancelled ClosedError,
+// MemoryError, kDeadlineExceeded and kUnavailable TimeoutError, kCancelled ClosedError,
 // kFailedPrecondition RuntimeError, kDataLoss DamagedCheckpointError, kIoError OSError.
 void ThrowIfError(const Status& status);
 
@@ -45,31 +45,40 @@ class WaitReport {
 };
 
 // Calls `attempt(deadline)`, which returns a Status and must not need the GIL, until it
-// succeeds, fails or `deadline` has passed; checks for signals every 100 ms.
+// succeeds, fails or `deadline` has passed; checks for signals every 100 ms. Where the
+// replay's own thread is at work (kUnavailable), waits up to 10 s beyond the deadline.
 // `try_first`: first tries once without waiting and without releasing the GIL, which is
 // faster for little work.
 template <class Attempt>
 Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
   // Short enough for Ctrl-C to feel immediate, long enough to cost nothing.
   constexpr auto kSlice = std::chrono::milliseconds(100);
+  constexpr auto kPatience = std::chrono::seconds(10);
+  const auto is_late = [](const Status& status) {
+    return status.code() == StatusCode::kDeadlineExceeded ||
+           status.code() == StatusCode::kUnavailable;
+  };
   CheckExit();
   if (try_first) {
     Status status = attempt(kNoWait);
-    if (status.code() != StatusCode::kDeadlineExceeded) return status;
+    if (!is_late(status)) return status;
   }
   WaitReport report;
+  const Deadline begin = std::chrono::steady_clock::now();
+  Deadline last = deadline;
   for (;;) {
-    const Deadline slice =
-        std::min(deadline, std::chrono::steady_clock::now() + kSlice);
+    const Deadline slice = std::min(last, std::chrono::steady_clock::now() + kSlice);
     Status status;
     {
       const WithoutGil without_gil;
       status = attempt(slice);
     }
-    if (status.code() != StatusCode::kDeadlineExceeded) return status;
+    if (!is_late(status)) return status;
     CheckExit();
     if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
-    if (std::chrono::steady_clock::now() >= deadline) return status;
+    const bool is_busy = status.code() == StatusCode::kUnavailable;
+    last = is_busy ? std::max(deadline, begin + kPatience) : deadline;
+    if (std::chrono::steady_clock::now() >= last) return status;
     report.Update(status.message());
   }
 }

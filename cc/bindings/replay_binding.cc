@@ -81,6 +81,11 @@ void CheckBatch(int64_t batch_size, int64_t num_batches) {
     throw py::value_error("num_batches is " + std::to_string(num_batches) +
                           "; it must be in [1, 2^31), or None");
   }
+  if (batch_size * std::max<int64_t>(num_batches, 1) > INT32_MAX) {
+    throw py::value_error(std::to_string(num_batches) + " batches of " +
+                          std::to_string(batch_size) +
+                          " items are too many; together they must be below 2^31");
+  }
 }
 
 // Calls `f`, which may wait for the replay's mutex; releases the GIL if `is_long`.
@@ -229,6 +234,8 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
   // Small arrays share a buffer with the info, which is faster; large ones have their
   // own, so that one that is kept does not keep the others' memory.
   const Deadline deadline = ToDeadline(timeout);
+  // Before memory is asked for, which for such a size there may not be.
+  if (num_items > kSmallKeys) ThrowIfError(replay_->CheckSample(table, num_items));
   std::vector<void*> info;
   std::vector<void*> data;
   py::tuple sample;

@@ -60,8 +60,10 @@ TEST(RateLimiterTest, EveryStateOfSmallLimitersFollowsThePredicates) {
             const auto S = static_cast<double>(s), N = static_cast<double>(n);
             ASSERT_EQ(limiter.CanSample(n),
                       i - d >= options.min_size && I * spi - S - N >= options.min_diff);
-            ASSERT_EQ(limiter.CanInsert(n), i + n - d <= options.min_size ||
-                                                (I + N) * spi - S <= options.max_diff);
+            const bool fell = i >= options.min_size && i - d < options.min_size;
+            ASSERT_EQ(limiter.CanInsert(n),
+                      i + n - d <= options.min_size ||
+                          (I + N) * spi - S <= options.max_diff || fell);
             ASSERT_EQ(limiter.WhyNotSample(n).empty(), limiter.CanSample(n));
             ASSERT_EQ(limiter.WhyNotInsert(n).empty(), limiter.CanInsert(n));
           }
@@ -138,7 +140,7 @@ TEST(RateLimiterTest, ImpossibleOptionsAreRefused) {
   }
 }
 
-TEST(RateLimiterTest, CheckBatchAgreesWithRunningTheLimiter) {
+TEST(RateLimiterTest, CheckAgreesWithRunningTheLimiter) {
   int refused = 0, allowed = 0;
   for (const double spi : {0.25, 0.5, 1.0, 1.5, 3.0, 8.0}) {
     for (int64_t min_size = 1; min_size <= 3; ++min_size) {
@@ -147,7 +149,7 @@ TEST(RateLimiterTest, CheckBatchAgreesWithRunningTheLimiter) {
         const RateLimiter limiter = Make(options);
         for (int64_t batch = 1; batch <= 40; ++batch) {
           const bool stuck = GetsStuck(options, batch);
-          ASSERT_EQ(!limiter.CheckBatch(batch, 0, 1000000, 0).ok(), stuck)
+          ASSERT_EQ(!limiter.Check({batch}).ok(), stuck)
               << "spi " << spi << " min_size " << min_size << " buffer " << buffer
               << " batch " << batch;
           ++(stuck ? refused : allowed);
@@ -159,42 +161,67 @@ TEST(RateLimiterTest, CheckBatchAgreesWithRunningTheLimiter) {
   EXPECT_GT(allowed, 100);
 }
 
-TEST(RateLimiterTest, CheckBatchOfAQueueAllowsItsSizeAndNoMore) {
+TEST(RateLimiterTest, AQueueHoldsABatchLessOneAndAnAppend) {
   const RateLimiter limiter = Make(Queue(8));
-  EXPECT_TRUE(limiter.CheckBatch(8, 0, 8, 1).ok());
-  EXPECT_FALSE(limiter.CheckBatch(9, 0, 100, 1).ok());
-  EXPECT_TRUE(limiter.CheckBatch(4, 1, 8, 1).ok());
-  EXPECT_FALSE(limiter.CheckBatch(4, 2, 8, 1).ok());
+  EXPECT_TRUE(limiter.Check({8, 0, 1, 8, 1}).ok());
+  EXPECT_FALSE(limiter.Check({9, 0, 1, 100, 1}).ok());
+  EXPECT_TRUE(limiter.Check({4, 1, 1, 8, 1}).ok());
+  EXPECT_FALSE(limiter.Check({4, 2, 1, 8, 1}).ok());
+  EXPECT_TRUE(limiter.Check({1, 0, 8, 8, 1}).ok());
+  EXPECT_FALSE(limiter.Check({2, 0, 8, 8, 1}).ok());
+  EXPECT_TRUE(limiter.Check({4, 0, 5, 8, 1}).ok());
+  EXPECT_FALSE(limiter.Check({5, 0, 5, 8, 1}).ok());
 }
 
-TEST(RateLimiterTest, CheckBatchKnowsTheSizeAndTheTimesSampled) {
+TEST(RateLimiterTest, CheckKnowsTheSizeAndTheTimesSampled) {
   const RateLimiter limiter = Make(MinSize(10));
-  EXPECT_TRUE(limiter.CheckBatch(100000, 0, 10, 0).ok());
-  EXPECT_FALSE(limiter.CheckBatch(1, 0, 9, 0).ok());
-  EXPECT_TRUE(limiter.CheckBatch(20, 0, 10, 2).ok());
-  const Status status = limiter.CheckBatch(21, 0, 10, 2);
+  EXPECT_TRUE(limiter.Check({100000, 0, 1, 10}).ok());
+  EXPECT_FALSE(limiter.Check({1, 0, 1, 9}).ok());
+  EXPECT_TRUE(limiter.Check({20, 0, 1, 10, 2}).ok());
+  const Status status = limiter.Check({21, 0, 1, 10, 2});
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("21 samples"), std::string::npos);
   EXPECT_NE(status.message().find("never holds more than 20"), std::string::npos);
 }
 
-TEST(RateLimiterTest, CheckBatchRefusesSizesOutOfRange) {
+TEST(RateLimiterTest, CheckRefusesSizesOutOfRange) {
   const RateLimiter limiter = Make(MinSize(1));
-  EXPECT_FALSE(limiter.CheckBatch(0, 0, 10, 0).ok());
-  EXPECT_FALSE(limiter.CheckBatch(1, -1, 10, 0).ok());
+  EXPECT_FALSE(limiter.Check({0}).ok());
+  EXPECT_FALSE(limiter.Check({1, -1}).ok());
 }
 
-TEST(RateLimiterTest, CheckBatchTakesHugeLimits) {
+TEST(RateLimiterTest, CheckTakesHugeLimits) {
   const RateLimiter limiter = Make({1.0, 1, -1e300, 1e300});
-  EXPECT_TRUE(limiter.CheckBatch(1 << 20, 0, 10, 0).ok());
+  EXPECT_TRUE(limiter.Check({1 << 20}).ok());
+  EXPECT_FALSE(Make(Queue(8)).Check({int64_t{1} << 62}).ok());
 }
 
-TEST(RateLimiterTest, CheckInsertRefusesWhatNoSamplingCouldMakeRoomFor) {
-  EXPECT_TRUE(Make(Queue(8)).CheckInsert(8).ok());
-  EXPECT_FALSE(Make(Queue(8)).CheckInsert(9).ok());
-  EXPECT_TRUE(Make(MinSize(1)).CheckInsert(1 << 30).ok());
-  EXPECT_TRUE(Make(Ratio(4, 100, 4)).CheckInsert(100).ok());
-  EXPECT_FALSE(Make(Ratio(4, 100, 4)).CheckInsert(101).ok());
+// Only the first of such appends fits under min_size.
+TEST(RateLimiterTest, AppendsOfUpToMinSizeItemsAreRefusedWhereTheSecondMustWait) {
+  EXPECT_TRUE(Make(MinSize(1)).Check({1, 0, 1 << 30}).ok());
+  EXPECT_FALSE(Make(Ratio(4, 100, 4)).Check({1, 0, 100}).ok());
+  EXPECT_TRUE(Make(Ratio(4, 100, 4)).Check({1, 0, 1}).ok());
+  EXPECT_TRUE(Make(Ratio(4, 100, 396)).Check({4, 0, 100}).ok());
+  EXPECT_FALSE(Make(Ratio(4, 100, 395)).Check({4, 0, 100}).ok());
+}
+
+// Of decimals only the rounding decides at the border, so there one is refused.
+TEST(RateLimiterTest, RatiosThatAreNotExactNeedTheWholeRoom) {
+  EXPECT_TRUE(Make(Ratio(0.3, 10, 3.21)).Check({4, 0, 8}).ok());
+  EXPECT_FALSE(Make(Ratio(0.3, 10, 3.2)).Check({4, 0, 8}).ok());
+}
+
+// The samples of an item that was deleted will never be drawn.
+TEST(RateLimiterTest, SamplesThatCanNoLongerBeDrawnDoNotStopInserts) {
+  RateLimiter limiter = Make(Queue(4));
+  limiter.Inserted(4);
+  EXPECT_FALSE(limiter.CanInsert(1, 4));
+  limiter.Deleted(3);
+  EXPECT_FALSE(limiter.CanInsert(1));
+  EXPECT_TRUE(limiter.CanInsert(3, 1));
+  EXPECT_FALSE(limiter.CanInsert(4, 1));
+  EXPECT_EQ(limiter.WhyNotInsert(4, 1),
+            "1 draws left + 4 items * samples_per_insert 1 = 5 > max_diff 4");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cc/block_codec.h"
+#include "cc/random.h"
 #include "cc/replay.h"
 
 namespace tfa {
@@ -61,17 +62,57 @@ TEST_F(ReplayPackingTest, FullSegmentsShrinkWithoutTheCaller) {
 TEST_F(ReplayPackingTest, ABudgetRemovesTheSameItemsHoweverFastItIsPacked) {
   const auto hasty = std::move(*Replay::Create(Options(100'000)));
   const auto patient = std::move(*Replay::Create(Options(100'000)));
-  // Already gone, so nothing is waited for but the packer.
-  const Deadline now = std::chrono::steady_clock::now();
+  // Nothing is waited for but the packer.
+  const auto append = [](Replay* replay, int64_t i) {
+    Status status;
+    do {
+      status = Append(replay, i, kNoWait);
+    } while (status.code() == StatusCode::kUnavailable);
+    return status;
+  };
   for (int64_t i = 0; i < 4000; ++i) {
-    ASSERT_TRUE(Append(hasty.get(), i, now).ok());
-    ASSERT_TRUE(Append(patient.get(), i, now).ok());
+    ASSERT_TRUE(append(hasty.get(), i).ok());
+    ASSERT_TRUE(append(patient.get(), i).ok());
     ASSERT_TRUE(patient->AwaitPacked(Deadline::max()).ok());
     ASSERT_EQ(hasty->Stats(0)->size, patient->Stats(0)->size);
     ASSERT_LE(hasty->bytes_allocated(), 100'000);
   }
   EXPECT_GT(hasty->Stats(0)->num_deleted, 0);
   EXPECT_GT(hasty->Stats(0)->size, 2 * 100'000 / kPixels);
+}
+
+// Segments that nothing refers to any more leave the packer's queue without a word: an
+// append that waited for it, and nobody else on the replay, waited for ever.
+TEST_F(ReplayPackingTest, AnAppendAloneIsNotForgottenByThePacker) {
+  ReplayOptions options = Options(200'000);
+  options.tables[0].pattern = {};
+  options.num_streams = 8;
+  options.segment_rows = 1;
+  const auto replay = std::move(*Replay::Create(options));
+  Random random(0);
+  std::vector<uint8_t> noise(8 * kPixels);
+  for (uint8_t& pixel : noise) pixel = static_cast<uint8_t>(random.Next());
+  const void* const columns[] = {noise.data()};
+  RowFlags rows[8];
+  for (int32_t i = 0; i < 8; ++i) rows[i] = {i, true, false};
+  const auto append = [&](int64_t n) {
+    const Deadline soon = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    return replay->Append(rows, n, columns, nullptr, soon);
+  };
+  ASSERT_TRUE(append(8).ok());
+  for (RowFlags& row : rows) row.first = false;
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_TRUE(append(8).ok());
+    for (int32_t stream = 0; stream < 8; ++stream) {
+      ASSERT_TRUE(replay->CreateItem(0, stream, 0, 1, {}, kNoWait).ok());
+    }
+  }
+  ASSERT_TRUE(replay->AwaitPacked(Deadline::max()).ok());
+  for (int i = 0; i < 200; ++i) {
+    for (int k = 0; k < 3; ++k) ASSERT_TRUE(append(1).ok());
+    ASSERT_TRUE(append(8).ok());
+  }
+  EXPECT_TRUE(replay->CheckValid().ok());
 }
 
 TEST_F(ReplayPackingTest, AReplayMayGoWhileItIsPacked) {

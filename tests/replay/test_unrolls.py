@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tfagents_core import replay
 
-from . import helpers, test_storage
+from . import helpers
 
 views = replay.views
 
@@ -280,7 +280,7 @@ def _plain_table(length: int, **options: Any) -> replay.Table:
     )
 
 
-@test_storage.compressed
+@helpers.compressed
 def test_unrolls_of_compressed_columns_are_those_of_plain_ones() -> None:
     data = []
     for compression in (None, "lz4"):

@@ -116,6 +116,7 @@ class ReplayOptions:
         columns: Sequence[Column],
         tables: Sequence[TableOptions],
         num_streams: int,
+        rows_per_append: int,
         history: int,
         segment_rows: int,
         max_bytes: int,

@@ -40,6 +40,10 @@ class Replay:
             (`Column`, dm_env specs, NumPy arrays).
         tables: at least one.
         num_streams: K >= 1.
+        rows_per_append: most rows that one append may have, in [1, K]. With it, every
+            rate limiter is checked now for the appends that make the most items.
+            None: an append may have a row for each stream; one row must fit now, and an
+            append that makes more items than any before is checked when it comes.
         history: newest rows of each stream kept for `create_item`; a pattern that needs
             more keeps more.
         segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
@@ -47,11 +51,12 @@ class Replay:
             samples and saves in progress, in whole blocks of `segment_rows`. Everything
             else is not counted: about 100 bytes per item, and the arrays of samples.
             When an append finds no room, the items with the oldest steps are removed
-            first. So every remover must be `Fifo`: others would remove most items
+            first, but none of a queue (`Table.queue`): the append waits until they are
+            sampled, and raises MemoryError when they are too few for a batch. So every remover must be `Fifo`: others would remove most items
             before a block is free. Compressed rows count by their compressed size.
             Which items are removed does not depend on how fast rows are compressed,
-            because an append that finds no room waits for that first, whatever its
-            timeout. None: only the tables' own bounds.
+            because an append that finds no room waits for that first, up to 10 s beyond
+            its timeout. None: only the tables' own bounds.
         storage_directory: stores steps in a file on the disk of this directory instead
             of in RAM. The file has no name and disappears when the process ends; use
             `save` to keep it. Its disk space is allocated as it grows, so when the disk
@@ -72,6 +77,7 @@ class Replay:
         tables: Sequence[tables.Table],
         *,
         num_streams: int = 1,
+        rows_per_append: int | None = None,
         history: int = 1,
         segment_rows: int = 0,
         max_bytes: int | None = None,
@@ -80,6 +86,10 @@ class Replay:
     ) -> None:
         if max_bytes is not None and max_bytes < 1:
             raise ValueError(f"max_bytes is {max_bytes}; it must be >= 1, or None")
+        if rows_per_append is not None and rows_per_append < 1:
+            raise ValueError(
+                f"rows_per_append is {rows_per_append}; it must be >= 1, or None"
+            )
         self._steps = columns.to_columns(steps)
         self._num_streams = num_streams
         self._max_bytes = max_bytes
@@ -88,6 +98,7 @@ class Replay:
             self._steps,
             tables,
             num_streams=num_streams,
+            rows_per_append=rows_per_append or 0,
             history=history,
             segment_rows=segment_rows,
             max_bytes=max_bytes or 0,
@@ -145,12 +156,14 @@ class Replay:
 
         Raises:
             ValueError: when structure, shape or dtype differ from `steps` (nothing is
-                cast), a row is not `first` on a stream without an open episode, or so
-                many items at once can never be inserted.
+                cast), a row is not `first` on a stream without an open episode, there
+                are more rows than `rows_per_append`, or so many items at once and the
+                batches of `check_batch_size` could wait for each other for ever.
             IndexError: when a stream does not exist.
             KeyError: when `priorities` names a table that does not exist.
             TimeoutError: when the wait was too long; it says what for.
-            MemoryError: when there is no memory for more rows.
+            MemoryError: when there is no memory for more rows, or `max_bytes` is full
+                with items of a queue that are too few for a batch.
             OSError: when the disk of `storage_directory` has no room for more rows.
             ClosedError: when the replay is closed, also while waiting.
         """

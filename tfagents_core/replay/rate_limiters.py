@@ -4,6 +4,10 @@ With I items inserted, S sampled and D deleted so far (Cassirer et al. 2021, "Re
 
   n items may be sampled when `I - D >= min_size` and `I * spi - S - n >= min_diff`;
   n may be inserted when `I + n - D <= min_size` or `(I + n) * spi - S <= max_diff`.
+
+In a table with `max_times_sampled`, `I * spi - S` counts as no more than the draws left,
+so that items which leave before they were sampled do not stop inserts for ever. A table
+that was filled and then fell below `min_size` takes every insert.
 """
 
 from __future__ import annotations
@@ -54,7 +58,7 @@ class SampleToInsertRatio:
         min_size: int,
         *,
         batch_size: int,
-        max_inserts: int = 1,
+        max_inserts: int,
     ) -> SampleToInsertRatio:
         """A ratio whose error buffer has room for whole batches and whole appends.
 
@@ -66,7 +70,8 @@ class SampleToInsertRatio:
             samples_per_insert: items sampled per item inserted, > 0.
             min_size: items there must be before sampling starts, >= 1.
             batch_size: items sampled at once.
-            max_inserts: items that one append may make.
+            max_inserts: items that one append may make: its rows times
+                `pattern.max_items_per_row`.
         """
         least = batch_size + samples_per_insert * max_inserts
         slack = max(0.1 * samples_per_insert * min_size, least)

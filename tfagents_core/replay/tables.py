@@ -312,6 +312,10 @@ class TableHandle:
     def check_batch_size(self, batch_size: int, *, num_prefetched: int = 0) -> None:
         """Checks that sampling such batches cannot deadlock.
 
+        All samples are taken to be of this size. Appends count as making the most items that `rows_per_append` allows, or that any
+        append has made. Later appends that make more are checked against the largest
+        batch that was checked here.
+
         Args:
             batch_size: items per call of `sample`.
             num_prefetched: calls that a reader makes ahead of the batch it uses.
