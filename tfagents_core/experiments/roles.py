@@ -117,6 +117,7 @@ def make_replay(
         plan.rows,
         tables,
         num_streams=num_streams,
+        rows_per_append=rows_per_append,
         seed=seeds.derive(agent.config.seed, "replay"),
     )
 
