@@ -116,7 +116,8 @@ bool RateLimiter::FellBelowMinSize() const {
 bool RateLimiter::CanInsert(int64_t n, int64_t draws_left) const {
   if (num_inserts_ + n - num_deletes_ <= options_.min_size) return true;
   if (Lead(num_inserts_ + n, num_samples_) <= options_.max_diff) return true;
-  if (draws_left != kUnbounded && Lead(n, -draws_left) <= options_.max_diff) return true;
+  const bool is_bounded = draws_left != kUnbounded;
+  if (is_bounded && Lead(n, -draws_left) <= options_.max_diff) return true;
   return FellBelowMinSize();
 }
 
@@ -213,7 +214,8 @@ Status RateLimiter::Check(const LimiterUse& use) const {
                             " items and " +
                             (use.num_prefetched == 0
                                  ? std::string("batches")
-                                 : Number(use.num_prefetched + 1) + " batches at once") +
+                                 : Number(use.num_prefetched + 1) +
+                                       " batches at once") +
                             " of " + Number(use.batch_size) + " samples";
   const std::string way_out =
       "; widen the limits (SampleToInsertRatio.for_batches and "

@@ -117,7 +117,7 @@ void Replay::NotifyAll() {
 Status Replay::CheckRows(const RowFlags* rows, int64_t n) {
   if (options_.rows_per_append > 0 && n > options_.rows_per_append) {
     return InvalidArgumentError("the append has " + std::to_string(n) +
-                                " rows, but the replay was made for rows_per_append = " +
+                                " rows, but rows_per_append is " +
                                 std::to_string(options_.rows_per_append));
   }
   const int64_t append = ++num_appends_;

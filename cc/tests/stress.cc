@@ -2,9 +2,9 @@
 // two append, two sample, one updates, one deletes and makes items, one saves and
 // restores, one resets, looks at everything and draws so much that the replay's own
 // threads gather too. Meant for the sanitizers. Half of the time one column is
-// compressed, by one more thread, within a budget of bytes. A tenth of the time one thread
-// appends to such a replay, and nobody else is there to wake it: no append may wait longer
-// than it was told to.
+// compressed, by one more thread, within a budget of bytes. A tenth of the time one
+// thread appends to such a replay, and nobody else is there to wake it: no append may
+// wait longer than it was told to.
 //
 // Every row carries its stream and a checksum of its contents, which the samplers
 // verify, so that a row read while or after it is overwritten is noticed.
