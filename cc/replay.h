@@ -33,8 +33,8 @@ struct ReplayOptions {
   std::vector<Column> columns;
   std::vector<TableOptions> tables;
   int64_t num_streams = 1;
-  int64_t rows_per_append = 0;  // most rows of an append; 0: not known, all streams
-  int64_t history = 1;       // rows of each stream kept for `CreateItem`
+  int64_t rows_per_append = 0;  // most rows of an append; 0: not known
+  int64_t history = 1;          // rows of each stream kept for `CreateItem`
   int64_t segment_rows = 0;  // 0: chosen by the size of a row
   int64_t max_bytes = 0;     // of stored steps; 0: no bound
   uint64_t seed = 0;

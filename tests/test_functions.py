@@ -41,7 +41,8 @@ def test_other_shapes_give_one_warning_with_both() -> None:
         warnings.simplefilter("error")
         assert total({"a": np.ones(4, np.float32)}) == 4
         assert total({"a": np.ones(2, np.float32)}) == 2
-    assert total.num_traces == 3
+        assert total({"a": np.ones(2, np.int32)}).dtype == np.int32
+    assert total.num_traces == 4
 
 
 def test_control_flow_is_compiled_as_in_tf_function() -> None:
