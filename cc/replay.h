@@ -35,8 +35,8 @@ struct ReplayOptions {
   int64_t num_streams = 1;
   int64_t rows_per_append = 0;  // most rows of an append; 0: not known
   int64_t history = 1;          // rows of each stream kept for `CreateItem`
-  int64_t segment_rows = 0;  // 0: chosen by the size of a row
-  int64_t max_bytes = 0;     // of stored steps; 0: no bound
+  int64_t segment_rows = 0;     // 0: chosen by the size of a row
+  int64_t max_bytes = 0;        // of stored steps; 0: no bound
   uint64_t seed = 0;
   std::string storage_directory;  // keeps steps in a file there; empty: in RAM
 };
