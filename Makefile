@@ -65,7 +65,7 @@ test-cc: setup
 
 # One worker a core, each with one TensorFlow thread: more would spin beside each other.
 test-py: setup
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -P -m pytest -q -n auto --dist worksteal
+	PYTHONSAFEPATH=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-bare: setup ## Tests the replay as it is built where there is no LZ4 and no GoogleTest.
 	@mkdir -p build
@@ -80,7 +80,7 @@ test-bare: setup ## Tests the replay as it is built where there is no LZ4 and no
 	cp -RL tfagents_core build/bare/package
 	rm -f build/bare/package/tfagents_core/replay/_core.*.so
 	cp build/bare/_core.*.so build/bare/package/tfagents_core/replay
-	PYTHONPATH=build/bare/package $(BIN)/python -P -m pytest -q -n auto tests/replay
+	PYTHONSAFEPATH=1 PYTHONPATH=build/bare/package $(BIN)/python -m pytest -q -n auto tests/replay
 
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
 	$(BIN)/python -m benchmarks.results
@@ -115,16 +115,16 @@ sanitize: setup ## Runs the C++ tests and 8 threads under ASan+UBSan, then TSan 
 	done
 
 torture: setup ## Kills 200 processes while they save, then four training runs 50 times each.
-	$(BIN)/python -P tests/stress/kill.py --kills $(KILLS)
-	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS)
-	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS) \
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/kill.py --kills $(KILLS)
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/run_torture.py --kills $(RUN_KILLS)
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/run_torture.py --kills $(RUN_KILLS) \
 	    --agent d4pg --environment control:cartpole:swingup
-	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS) \
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/run_torture.py --kills $(RUN_KILLS) \
 	    --agent sac --environment gym:Pendulum-v1
-	$(BIN)/python -P tests/stress/run_torture.py --kills $(RUN_KILLS) --agent ppo
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/run_torture.py --kills $(RUN_KILLS) --agent ppo
 
 soak: setup ## Ten minutes of mixed work on a replay, whose memory must stay flat.
-	$(BIN)/python -P tests/stress/soak.py --minutes $(SOAK_MINUTES)
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/soak.py --minutes $(SOAK_MINUTES)
 
 clean: ## Removes what was built, but not your runs.
 	rm -rf build .venv demo *.egg-info

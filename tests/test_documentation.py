@@ -101,7 +101,7 @@ def test_the_example_agent_passes_its_own_tests(tmp_path: pathlib.Path) -> None:
     shutil.rmtree(tmp_path / "copy")
     test = ROOT / "examples" / "q_learning" / "test_q_learning.py"
     shutil.copy(test, tmp_path)
-    run([sys.executable, "-P", "-m", "pytest", "-q", test.name], tmp_path)
+    run([sys.executable, "-m", "pytest", "-q", test.name], tmp_path)
 
 
 def test_every_make_target_shown_exists() -> None:

@@ -17,7 +17,7 @@ sys.exit(code)
 
 def _run(program, *arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-P", "-c", program, *arguments],
+        [sys.executable, "-c", program, *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},

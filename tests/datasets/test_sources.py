@@ -214,7 +214,7 @@ except KeyboardInterrupt:
 def test_ctrl_c_is_heard_while_a_learner_waits_for_its_batch(
     kind: str, prefetch: int
 ) -> None:
-    words = [sys.executable, "-P", "-c", _WAITING, kind, str(prefetch)]
+    words = [sys.executable, "-c", _WAITING, kind, str(prefetch)]
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

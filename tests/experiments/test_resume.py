@@ -138,7 +138,7 @@ print(result.variables_sha256)
 
 
 def start(run_dir: pathlib.Path, num_steps: int) -> subprocess.Popen[str]:
-    words = [sys.executable, "-P", "-c", _TRAIN, str(run_dir), str(num_steps)]
+    words = [sys.executable, "-c", _TRAIN, str(run_dir), str(num_steps)]
     return subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -184,7 +184,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(
     script = pathlib.Path(__file__).parent.parent / "stress" / "run_torture.py"
     chosen = ["--agent", agent, "--environment", environment]
     result = subprocess.run(
-        [sys.executable, "-P", str(script), "--kills", "3", "--steps", "400", *chosen],
+        [sys.executable, str(script), "--kills", "3", "--steps", "400", *chosen],
         check=False,
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ from . import small_runs
 
 pytest.importorskip("gymnasium")
 
-COMMAND = [sys.executable, "-P", "-m", "tfagents_core.cli", "train"]
+COMMAND = [sys.executable, "-m", "tfagents_core.cli", "train"]
 RUN = ["gym:CartPole-v1", "--steps", "1_000_000", "--run-dir"]
 CTRL_C = b"\x03"
 DEADLINE_S = 200

@@ -12,7 +12,7 @@ CLIP_NORM = 0.65  # Some of the updates are clipped and some are not.
 def test_two_replicas_of_d4pg_learn_as_one_does_from_both_their_batches() -> None:
     script = pathlib.Path(__file__).parent / "replicas.py"
     done = subprocess.run(
-        [sys.executable, "-P", str(script), str(CLIP_NORM)],
+        [sys.executable, str(script), str(CLIP_NORM)],
         capture_output=True,
         text=True,
         check=False,

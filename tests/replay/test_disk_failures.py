@@ -71,7 +71,7 @@ def test_whichever_call_fails_the_checkpoint_before_stays(
     )
     (tmp_path / "checkpoints").mkdir()
     result = subprocess.run(
-        [sys.executable, "-P", "-c", FAIL_AT_EVERY_CALL]
+        [sys.executable, "-c", FAIL_AT_EVERY_CALL]
         + [str(library), str(tmp_path / "checkpoints"), *sys.path],
         env={**os.environ, "LD_PRELOAD": str(library)},
         check=False,
@@ -112,7 +112,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: pathlib.Path) -> 
 def test_a_kill_at_any_moment_loses_no_finished_checkpoint() -> None:
     script = HERE.parent / "stress" / "kill.py"
     result = subprocess.run(
-        [sys.executable, "-P", str(script), "--kills", "30"],
+        [sys.executable, str(script), "--kills", "30"],
         check=False,
         capture_output=True,
         text=True,

@@ -73,7 +73,7 @@ def test_ctrl_c_ends_appends_that_keep_waiting_for_the_compressor() -> None:
         """
     )
     done = subprocess.run(
-        [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {sys.path}\n{script}"],
+        [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path}\n{script}"],
         capture_output=True,
         text=True,
         timeout=LIMIT_S,

@@ -38,7 +38,7 @@ print(rb.tables["table"].sample(2).data.tolist())
 
 def test_importing_and_using_the_replay_needs_no_tensorflow() -> None:
     result = subprocess.run(
-        [sys.executable, "-P", "-c", PROGRAM, *sys.path],
+        [sys.executable, "-c", PROGRAM, *sys.path],
         check=False,
         capture_output=True,
         text=True,

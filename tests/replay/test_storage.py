@@ -255,7 +255,7 @@ def test_a_process_may_end_while_it_compresses() -> None:
     )
     root = str(pathlib.Path(__file__).parent.parent.parent)
     subprocess.run(
-        [sys.executable, "-P", "-c", script, root, *sys.path], check=True, timeout=60
+        [sys.executable, "-c", script, root, *sys.path], check=True, timeout=60
     )
 
 
