@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -72,8 +73,9 @@ def test_ctrl_c_ends_appends_that_keep_waiting_for_the_compressor() -> None:
             print("interrupted")
         """
     )
+    path = [str(pathlib.Path(__file__).parents[2]), *sys.path]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path}\n{script}"],
+        [sys.executable, "-c", f"import sys; sys.path[:] = {path}\n{script}"],
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
