@@ -1,7 +1,7 @@
 // Checkpoints of a replay: what is in their files.
 //
-// state.bin: magic, version, the store (step_store_checkpoint.cc), then each table's
-// name and block (table_checkpoint.cc). column-<c>.bin: of each segment in turn the
+// state.bin: magic, version, epoch of the keys, the store (step_store_checkpoint.cc),
+// then each table's name and block (table_checkpoint.cc). column-<c>.bin: of each segment in turn the
 // written rows of column c; episode_step.bin: the rows' index within their episode,
 // uint32. All little-endian.
 #include <algorithm>
@@ -19,7 +19,8 @@ namespace tfa {
 namespace {
 
 constexpr uint64_t kMagic = 0x59414c5045524154;  // "TAREPLAY"
-constexpr uint32_t kVersion = 2;  // 1 had no counts of the streams' steps
+// 1 had no counts of the streams' steps, 2 no epoch and no episode_rows.
+constexpr uint32_t kVersion = 3;
 constexpr char kState[] = "state.bin";
 
 std::string ColumnFile(int64_t column, int64_t num_columns) {
@@ -187,6 +188,7 @@ Status FindTables(const std::vector<TableOptions>& options, Reader* in,
 
 StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
                                             const std::function<void()>& when_copied) {
+  std::optional<Long> is_long(std::in_place, &num_long_);
   Lock lock(mutex_);
   int64_t bytes = store_->num_segments() * 16;
   for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
@@ -198,6 +200,7 @@ StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
 
   lock.lock();
   TFA_RETURN_IF_ERROR(CheckOpen());
+  state.Put(epoch_);
   const std::shared_ptr<StepStore> store = store_;
   const StoreSnapshot snapshot = store->Save(&state);
   state.Put(num_tables());
@@ -208,6 +211,7 @@ StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
     state.EndBlock(block);
   }
   lock.unlock();
+  is_long.reset();
   if (when_copied) when_copied();
 
   std::vector<FileSum> sums;
@@ -233,6 +237,12 @@ Status Replay::Restore(const std::string& directory,
                                 "; this release reads versions 1 to " +
                                 std::to_string(kVersion));
   }
+  int64_t epoch = version > 2 ? in.Get<int64_t>() : 0;
+  {
+    const Lock lock(mutex_);
+    epoch = (std::max(epoch, epoch_) + 1) % KeySpace::kEpochs;
+  }
+  const KeySpace keys = {options_.shard, epoch};
   std::vector<SegmentRows> segments;
   StatusOr<std::unique_ptr<StepStore>> loaded = StepStore::Load(
       options_.columns, StoreOptions(options_), version, &in, &segments);
@@ -245,7 +255,7 @@ Status Replay::Restore(const std::string& directory,
   std::vector<std::unique_ptr<Table>> tables;
   for (size_t t = 0; t < blocks.size(); ++t) {
     StatusOr<std::unique_ptr<Table>> table =
-        Table::Load(options_.tables[t], store.get(), segments, &blocks[t]);
+        Table::Load(options_.tables[t], store.get(), segments, keys, &blocks[t]);
     if (!table.ok()) return table.status();
     tables.push_back(std::move(*table));
   }
@@ -254,6 +264,7 @@ Status Replay::Restore(const std::string& directory,
 
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
+  epoch_ = epoch;
   store_.swap(store);
   tables_.swap(tables);
   to_pack_.notify_one();

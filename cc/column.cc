@@ -23,6 +23,26 @@ int64_t DTypeSize(DType dtype) { return kTypes[static_cast<size_t>(dtype)].size;
 
 const char* DTypeName(DType dtype) { return kTypes[static_cast<size_t>(dtype)].name; }
 
+Status Column::Validate() const {
+  int64_t bytes = DTypeSize(dtype);
+  for (const int64_t extent : shape) {
+    if (extent < 0) {
+      return InvalidArgumentError("column '" + name + "' has the shape " +
+                                  ShapeString(shape) +
+                                  "; every extent must be known and >= 0");
+    }
+    // An extent of 0 makes the row empty, whatever the others are.
+    if (bytes == 0 || extent < kMaxExtent / bytes) {
+      bytes *= extent;
+      continue;
+    }
+    return InvalidArgumentError("column '" + name + "' has the shape " +
+                                ShapeString(shape) +
+                                "; a row of it must have fewer than 2^31 bytes");
+  }
+  return OkStatus();
+}
+
 int64_t Column::num_elements() const {
   int64_t n = 1;
   for (const int64_t extent : shape) n *= extent;

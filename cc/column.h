@@ -6,7 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "cc/status.h"
+
 namespace tfa {
+
+// Bounds of what is counted along an axis, such as rows, and of a row's bytes: far more
+// than there is memory for, and products of two do not overflow.
+inline constexpr int64_t kMaxExtent = int64_t{1} << 31;
 
 enum class DType {
   kBool,
@@ -42,6 +48,9 @@ struct Column {
   std::vector<int64_t> shape;
   Compression compression = Compression::kNone;
 
+  // kInvalidArgument unless every extent is >= 0 and a row has fewer than kMaxExtent
+  // bytes. REQUIRED by all else.
+  Status Validate() const;
   int64_t num_elements() const;
   int64_t row_bytes() const { return num_elements() * DTypeSize(dtype); }
 };

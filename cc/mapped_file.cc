@@ -17,6 +17,18 @@ int64_t RoundUpToPages(int64_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
+// Has the disk set bytes [offset, offset + size) aside at the end of a file, so that
+// writing to them cannot fail. Returns errno, or 0.
+int Allocate(int fd, int64_t offset, int64_t size) {
+#ifdef __APPLE__
+  fstore_t store = {F_ALLOCATEALL, F_PEOFPOSMODE, 0, size, 0};
+  if (fcntl(fd, F_PREALLOCATE, &store) != 0) return errno;
+  return ftruncate(fd, offset + size) == 0 ? 0 : errno;
+#else
+  return posix_fallocate(fd, offset, size);
+#endif
+}
+
 // -1, with errno, when there cannot be one.
 int OpenNameless(const std::string& directory) {
 #ifdef O_TMPFILE
@@ -52,7 +64,7 @@ Status MappedFile::Error(int error, const std::string& what) const {
 
 StatusOr<void*> MappedFile::Grow(int64_t bytes) {
   const int64_t size = RoundUpToPages(bytes);
-  const int error = posix_fallocate(fd_, bytes_, size);
+  const int error = Allocate(fd_, bytes_, size);
   if (error != 0) {
     // What there was of it goes back.
     const bool same = ftruncate(fd_, bytes_) == 0;

@@ -17,9 +17,9 @@ Status Pattern::Validate() const {
                                 " steps is too long; it may have up to 2^29");
   }
   const bool has_period = kind == Kind::kSequence || kind == Kind::kUnroll;
-  if (has_period && period < 1) {
+  if (has_period && (period < 1 || period > (int64_t{1} << 30))) {
     return InvalidArgumentError("a sequence's period is " + std::to_string(period) +
-                                "; it must be >= 1");
+                                "; it must be in [1, 2^30]");
   }
   return OkStatus();
 }

@@ -12,6 +12,8 @@ namespace {
 
 // More than there ever are; sums of it do not overflow.
 constexpr int64_t kManyItems = int64_t{1} << 53;
+// So many keys at once take a millisecond or longer.
+constexpr int64_t kManyKeys = 16 * 1024;
 
 Status CheckNames(const std::vector<TableOptions>& tables) {
   if (tables.empty()) return InvalidArgumentError("a replay needs at least one table");
@@ -47,7 +49,11 @@ StepStore::Options StoreOptions(const ReplayOptions& options) {
   store.history_rows = std::max<int64_t>(options.history, 1);
   store.read_singly.assign(options.columns.size(), true);
   for (const TableOptions& table : options.tables) {
-    store.history_rows = std::max(store.history_rows, table.pattern.max_rows());
+    // Only unrolls have rows of several episodes.
+    int64_t* const rows = table.pattern.kind == Pattern::Kind::kUnroll
+                              ? &store.history_rows
+                              : &store.episode_rows;
+    *rows = std::max(*rows, table.pattern.max_rows());
     for (const View& view : table.views) {
       store.stack_rows = std::max(store.stack_rows, view.stack - 1);
       for (const int64_t column : ReadInSuccession(view, table.pattern)) {
@@ -74,10 +80,18 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
         "; an append has at most one row for each of the num_streams = " +
         std::to_string(replay->num_streams()));
   }
+  const KeySpace keys = {replay->options_.shard, replay->options_.epoch};
+  if (keys.shard < 0 || keys.shard >= KeySpace::kShards || keys.epoch < 0 ||
+      keys.epoch >= KeySpace::kEpochs) {
+    return InvalidArgumentError("shard " + std::to_string(keys.shard) +
+                                " must be in [0, 64), epoch " +
+                                std::to_string(keys.epoch) + " in [0, 1024)");
+  }
+  replay->epoch_ = keys.epoch;
   Random seeds(replay->options_.seed);
   for (const TableOptions& table_options : replay->options_.tables) {
-    StatusOr<std::unique_ptr<Table>> table =
-        Table::Create(table_options, replay->store_.get(), seeds.Next(), num_rows);
+    StatusOr<std::unique_ptr<Table>> table = Table::Create(
+        table_options, replay->store_.get(), seeds.Next(), num_rows, keys);
     if (!table.ok()) return table.status();
     replay->tables_.push_back(std::move(*table));
     LimiterUse& use = replay->uses_.emplace_back();
@@ -352,12 +366,16 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
 
 StatusOr<int64_t> Replay::UpdatePriorities(int64_t table, const int64_t* keys,
                                            const double* priorities, int64_t n) {
+  std::optional<Long> is_long;
+  if (n > kManyKeys) is_long.emplace(&num_long_);
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
   return At(table).UpdatePriorities(keys, priorities, n);
 }
 
 StatusOr<int64_t> Replay::Delete(int64_t table, const int64_t* keys, int64_t n) {
+  std::optional<Long> is_long;
+  if (n > kManyKeys) is_long.emplace(&num_long_);
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
   StatusOr<int64_t> deleted = At(table).Delete(keys, n);
@@ -415,6 +433,7 @@ StatusOr<TableStats> Replay::Stats(int64_t table) {
 }
 
 Status Replay::Reset() {
+  const Long is_long(&num_long_);
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
   for (const std::unique_ptr<Table>& table : tables_) table->Reset();
@@ -440,6 +459,7 @@ int64_t Replay::bytes_in_use() const {
 }
 
 Status Replay::CheckValid() const {
+  const Long is_long(&num_long_);
   const Lock lock(mutex_);
   std::vector<int32_t> refs;
   for (const std::unique_ptr<Table>& table : tables_) {

@@ -2,6 +2,7 @@
 #ifndef TFAGENTS_CORE_CC_REPLAY_H_
 #define TFAGENTS_CORE_CC_REPLAY_H_
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -38,6 +39,8 @@ struct ReplayOptions {
   int64_t segment_rows = 0;     // 0: chosen by the size of a row
   int64_t max_bytes = 0;        // of stored steps; 0: no bound
   uint64_t seed = 0;
+  int64_t shard = 0;  // of the keys; see KeySpace
+  int64_t epoch = 0;  // of the keys, until `Restore`
   std::string storage_directory;  // keeps steps in a file there; empty: in RAM
 };
 
@@ -116,9 +119,11 @@ class Replay {
   // with nothing held, when that is done: later changes are not in the checkpoint.
   StatusOr<std::vector<FileSum>> Save(const std::string& directory,
                                       const std::function<void()>& when_copied = {});
-  // Replaces everything by what was saved, whose files must be as `files` says. The
-  // options of this replay count, not those of then; kInvalidArgument when the steps
-  // or tables do not fit, kDataLoss when a file is damaged, kIoError.
+  // Replaces everything by what was saved, whose files must be as `files` says. Items
+  // keep their keys; new ones get keys of an epoch that is later than this replay's and
+  // the saved one's. The options of this replay count, not those of then;
+  // kInvalidArgument when the steps or tables do not fit, kDataLoss when a file is
+  // damaged, kIoError.
   Status Restore(const std::string& directory, const std::vector<FileSum>& files);
 
   // Waits until all full segments are compressed.
@@ -128,6 +133,9 @@ class Replay {
   // compressing thread. Idempotent.
   void Close();
   bool closed() const;
+
+  // Whether the mutex is held, or about to be, for longer than a call usually takes.
+  bool busy() const { return num_long_.load(std::memory_order_relaxed) > 0; }
 
   int64_t bytes_allocated() const;
   int64_t bytes_in_use() const;
@@ -169,14 +177,28 @@ class Replay {
                StatusCode when_late = StatusCode::kDeadlineExceeded);
   void NotifyAll();
 
+  // Counts a call that holds the mutex for long, from before it takes it.
+  class Long {
+   public:
+    explicit Long(std::atomic<int>* num_long) : num_long_(num_long) { ++*num_long_; }
+    ~Long() { --*num_long_; }
+    Long(const Long&) = delete;
+    Long& operator=(const Long&) = delete;
+
+   private:
+    std::atomic<int>* const num_long_;
+  };
+
   static constexpr int64_t kMaxWorkers = 3;
 
   const ReplayOptions options_;
   Workers workers_{kMaxWorkers};  // share what is much to gather
+  mutable std::atomic<int> num_long_{0};
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   int64_t num_waiting_ = 0;
   bool closed_ = false;
+  int64_t epoch_ = 0;  // of the keys
   // Shared with gathers and saves in progress: `Restore` puts another in its place.
   std::shared_ptr<StepStore> store_;
   std::vector<std::unique_ptr<Table>> tables_;

@@ -7,18 +7,24 @@
 namespace tfa {
 namespace {
 
+// Far more than there is; exact below 2^53.
 int64_t BytesOfItems(const StepStore& store, const Pattern& pattern,
                      int64_t num_items) {
+  constexpr double kMost = 0x1p62;
   const StepStore::Options& options = store.options();
-  const int64_t rows_per_segment = store.segment_rows();
-  const int64_t held = options.history_rows + options.stack_rows;
-  const int64_t rows =
-      (num_items - 1) * pattern.stride() + pattern.max_rows() + options.stack_rows;
-  const int64_t full = (rows + rows_per_segment - 1) / rows_per_segment;
+  const auto rows_per_segment = static_cast<double>(store.segment_rows());
+  const auto stack = static_cast<double>(options.stack_rows);
+  const int64_t history = std::max(options.history_rows, options.episode_rows);
+  const double held = static_cast<double>(history) + stack;
+  const double rows =
+      (static_cast<double>(num_items) - 1) * static_cast<double>(pattern.stride()) +
+      static_cast<double>(pattern.max_rows()) + stack;
+  const double full = std::ceil(rows / rows_per_segment);
   // At worst a stream's oldest and newest segments are held for one row each.
-  const int64_t edges =
-      options.num_streams * (2 + (held + rows_per_segment - 1) / rows_per_segment);
-  return (full + edges) * store.segment_bytes();
+  const double edges = static_cast<double>(options.num_streams) *
+                       (2 + std::ceil(held / rows_per_segment));
+  const double bytes = (full + edges) * static_cast<double>(store.segment_bytes());
+  return static_cast<int64_t>(std::min(bytes, kMost));
 }
 
 // Tables that copies of unrolls reach, also by way of others, must all show them.

@@ -31,13 +31,7 @@ void CopyRow(uint8_t* to, const uint8_t* from, int64_t bytes) {
 }
 
 Status CheckColumn(const Column& column, const StepStore::Options& options) {
-  const bool negative = std::any_of(column.shape.begin(), column.shape.end(),
-                                    [](int64_t extent) { return extent < 0; });
-  if (negative) {
-    return InvalidArgumentError("column '" + column.name + "' has the shape " +
-                                ShapeString(column.shape) +
-                                "; every extent must be known and >= 0");
-  }
+  TFA_RETURN_IF_ERROR(column.Validate());
   if (column.compression == Compression::kNone) return OkStatus();
   const std::string asks = "column '" + column.name + "' asks for compression='lz4', ";
   if (!HasLz4()) {
@@ -63,6 +57,14 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Create(std::vector<Column> colum
   if (options.num_streams < 1) {
     return InvalidArgumentError(
         "num_streams is " + std::to_string(options.num_streams) + "; it must be >= 1");
+  }
+  const int64_t history = std::max(options.history_rows, options.episode_rows);
+  if (history > kMaxExtent || options.stack_rows > kMaxExtent) {
+    return InvalidArgumentError("the replay would have to keep " +
+                                std::to_string(history) +
+                                " rows of each stream, and " +
+                                std::to_string(options.stack_rows) +
+                                " for stacks; both must be at most 2^31");
   }
   int64_t rows = options.segment_rows;
   if (rows == 0) rows = ChooseSegmentRows(columns);
@@ -94,7 +96,12 @@ int64_t StepStore::HistoryRows(int32_t stream) const {
   const Stream& s = streams_[Index(stream)];
   const auto full = static_cast<int64_t>(s.segments.size()) - 1;
   if (full < 0) return 0;
-  return std::min(full * segment_rows_ + s.rows_in_last, options_.history_rows);
+  return std::min(full * segment_rows_ + s.rows_in_last, MostHistoryRows(s));
+}
+
+int64_t StepStore::MostHistoryRows(const Stream& stream) const {
+  return std::max(options_.history_rows,
+                  std::min(options_.episode_rows, stream.next_step));
 }
 
 uint32_t* StepStore::steps(int32_t segment) const {
@@ -172,7 +179,7 @@ void StepStore::TrimHistory(Stream* stream) {
   while (stream->segments.size() > 1) {
     const auto others = static_cast<int64_t>(stream->segments.size()) - 2;
     const int64_t rows = others * segment_rows_ + stream->rows_in_last;
-    if (rows < options_.history_rows + options_.stack_rows) return;
+    if (rows < MostHistoryRows(*stream) + options_.stack_rows) return;
     const int32_t oldest = stream->segments.front();
     stream->segments.pop_front();
     DropRef(oldest);
@@ -238,7 +245,7 @@ void StepStore::AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const 
 
 StatusOr<Window> StepStore::Recent(int32_t stream, int64_t back, int64_t length) const {
   const int64_t history = HistoryRows(stream);
-  if (back < 0 || length < 1 || back + length > history) {
+  if (back < 0 || back >= history || length < 1 || length > history - back) {
     return OutOfRangeError(std::to_string(length) + " rows ending " +
                            std::to_string(back) + " rows before the newest of stream " +
                            std::to_string(stream) + " are not within its history of " +

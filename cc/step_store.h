@@ -52,10 +52,10 @@ struct StoreSnapshot {
 //
 // A segment holds `segment_rows` rows in one 64-byte-aligned piece of memory, as
 // SegmentLayout says. The segments of a stream are linked. A segment lives while anyone
-// counts on it: its stream (which keeps the newest `history_rows + stack_rows` rows),
-// items (`Ref`), saves (`Pin`), gathers in progress (`BeginGather`); then its memory is
-// free to be used again and stays allocated, so there is as much as at the fullest
-// moment.
+// counts on it: its stream (which keeps the newest `history_rows`, of the newest
+// episode `episode_rows`, and `stack_rows` before them), items (`Ref`), saves (`Pin`),
+// gathers in progress (`BeginGather`); then its memory is free to be used again and
+// stays allocated, so there is as much as at the fullest moment.
 //
 // Where columns are to be compressed, a segment that is full and has a successor waits
 // to be packed by whoever calls `StartPacking`, `PackRows` and `FinishPacking`. What
@@ -71,6 +71,7 @@ class StepStore {
   struct Options {
     int64_t num_streams = 1;
     int64_t history_rows = 1;  // newest rows of a stream that stay reachable
+    int64_t episode_rows = 1;  // those of the newest episode alone
     int64_t stack_rows = 0;    // rows before an item that its views may look at
     int64_t segment_rows = 0;  // a power of two; 0 chooses by the size of a row
     int64_t max_bytes = 0;     // of all segments, in use or free; 0: no bound
@@ -112,7 +113,8 @@ class StepStore {
   int64_t NextStep(int32_t stream) const { return streams_[Index(stream)].next_step; }
   // Rows of the stream, since it began, that do not begin an episode.
   int64_t NumSteps(int32_t stream) const { return streams_[Index(stream)].num_steps; }
-  // Rows of the stream's history that can be reached, newest backwards.
+  // Rows of the stream's history that can be reached, newest backwards. An episode's
+  // are until the stream's next one begins.
   int64_t HistoryRows(int32_t stream) const;
 
   // Appends one row to each of the `n` streams; `columns[c] + i * row_bytes` is
@@ -267,6 +269,7 @@ class StepStore {
   void StartSegment(Stream* stream);
   void FreeSegment(int32_t segment);
   int64_t SegmentBytes(const Header& header) const;
+  int64_t MostHistoryRows(const Stream& stream) const;
   void TrimHistory(Stream* stream);
   bool NeedsSegment(const Stream& stream) const {
     return stream.segments.empty() || stream.rows_in_last == segment_rows_;

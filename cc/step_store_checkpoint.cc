@@ -58,17 +58,21 @@ Status CheckFit(const std::vector<Column>& columns, const StepStore::Options& op
         " streams, this replay " + std::to_string(options.num_streams) +
         "; give num_streams at least as many");
   }
-  const int64_t needed = options.history_rows + options.stack_rows;
-  const int64_t kept = was.history_rows + was.stack_rows;
-  if (options.stack_rows > was.stack_rows || needed > kept) {
+  const auto check = [&](int64_t needed, int64_t kept, const char* of_what) {
+    needed += options.stack_rows;
+    kept += was.stack_rows;
+    if (options.stack_rows <= was.stack_rows && needed <= kept) return OkStatus();
     return InvalidArgumentError(
         "the patterns, views and history of this replay need the newest " +
-        std::to_string(needed) + " rows of a stream, " +
+        std::to_string(needed) + " rows of " + of_what + ", " +
         std::to_string(options.stack_rows) +
         " of them for stacking; the checkpoint kept " + std::to_string(kept) + " and " +
         std::to_string(was.stack_rows));
-  }
-  return OkStatus();
+  };
+  TFA_RETURN_IF_ERROR(check(options.history_rows, was.history_rows, "a stream"));
+  // What is kept of any episode is kept of the newest one too.
+  return check(std::max(options.history_rows, options.episode_rows),
+               std::max(was.history_rows, was.episode_rows), "a stream's episode");
 }
 
 Status Contradiction() {
@@ -109,8 +113,9 @@ StoreSnapshot StepStore::Save(Writer* out) {
         static_cast<int32_t>(stream.rows_in_last);
   }
   PutColumns(columns_, out);
-  for (const int64_t option : {segment_rows_, options_.num_streams,
-                               options_.history_rows, options_.stack_rows}) {
+  for (const int64_t option :
+       {segment_rows_, options_.num_streams, options_.history_rows,
+        options_.stack_rows, options_.episode_rows}) {
     out->Put(option);
   }
   const auto n = static_cast<int64_t>(snapshot.segments.size());
@@ -175,6 +180,7 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   was.num_streams = in->Get<int64_t>();
   was.history_rows = in->Get<int64_t>();
   was.stack_rows = in->Get<int64_t>();
+  was.episode_rows = version > 2 ? in->Get<int64_t>() : was.history_rows;
   if (!in->ok()) return Contradiction();
   TFA_RETURN_IF_ERROR(CheckFit(columns, options, saved, was));
   Options adopted = options;

@@ -10,8 +10,6 @@
 namespace tfa {
 namespace {
 
-constexpr int64_t kSlotMask = 0xffffffff;
-constexpr uint32_t kGenerationMask = 0x7fffffff;
 // Slots whose memory is set aside (not touched) at once, so that it never moves.
 constexpr int64_t kReservedSlots = int64_t{1} << 22;
 constexpr int64_t kPrefetchItems = 24;
@@ -46,7 +44,8 @@ int64_t NumSteps(const StepStore& store, const Window& window) {
 }  // namespace
 
 StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* store,
-                                               uint64_t seed, int64_t num_rows) {
+                                               uint64_t seed, int64_t num_rows,
+                                               KeySpace keys) {
   const std::string where = "table '" + options.name + "': ";
   Status status = options.Validate(store->columns());
   if (!status.ok()) return Status(status.code(), where + status.message());
@@ -56,13 +55,15 @@ StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* 
   status = limiter.status();
   if (!status.ok()) return Status(status.code(), where + status.message());
   return std::unique_ptr<Table>(
-      new Table(std::move(options), store, seed, std::move(*limiter)));
+      new Table(std::move(options), store, seed, std::move(*limiter), keys));
 }
 
-Table::Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter)
+Table::Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter,
+             KeySpace keys)
     : options_(std::move(options)),
       shows_rows_(!std::all_of(options_.views.begin(), options_.views.end(),
                                [](const View& view) { return view.is_of_steps(); })),
+      keys_(keys),
       store_(store),
       limiter_(std::move(limiter)),
       random_(seed),
@@ -111,28 +112,43 @@ Status Table::CheckUse(LimiterUse use) const {
 }
 
 int64_t Table::Key(int64_t slot) const {
-  return static_cast<int64_t>(item(slot).generation) << 32 | slot;
+  const auto life = static_cast<int64_t>(item(slot).life);
+  return (keys_.shard << kLifeBits | life) << kSlotBits | slot;
 }
 
 int64_t Table::FindSlot(int64_t key) const {
   const int64_t slot = key & kSlotMask;
+  if (slot >= static_cast<int64_t>(items_.size())) return -1;
   return item(slot).live() && Key(slot) == key ? slot : -1;
 }
 
 Status Table::CheckKeys(const int64_t* keys, int64_t n) const {
-  const auto num_slots = static_cast<int64_t>(items_.size());
   for (int64_t i = 0; i < n; ++i) {
-    if (keys[i] >= 0 && (keys[i] & kSlotMask) < num_slots) continue;
+    const int64_t shard = keys[i] >> (kLifeBits + kSlotBits);
+    if (shard == keys_.shard) continue;
     return InvalidArgumentError("key " + std::to_string(keys[i]) + " at index " +
                                 std::to_string(i) + " was never given out by table '" +
-                                options_.name + "'; pass the keys of its samples");
+                                options_.name + "'" +
+                                (keys[i] < 0 ? std::string()
+                                             : " of shard " +
+                                                   std::to_string(keys_.shard)) +
+                                "; pass the keys of its samples");
   }
   return OkStatus();
+}
+
+uint32_t Table::LifeInEpoch(uint32_t generation) const {
+  return static_cast<uint32_t>(keys_.epoch) << kGenerationBits | generation;
+}
+
+bool Table::IsSpent(int64_t slot) const {
+  return (item(slot).life & kLastGeneration) == kLastGeneration;
 }
 
 int64_t Table::TakeSlot() {
   if (free_slots_.empty()) {
     items_.emplace_back();
+    items_.back().life = LifeInEpoch(0);
     return static_cast<int64_t>(items_.size()) - 1;
   }
   const int64_t slot = free_slots_.back();
@@ -212,7 +228,7 @@ void Table::Retire(int64_t slot) {
   store_->Unref(removed.window);
   draws_left_ -= options_.max_times_sampled - removed.times_sampled;
   removed.window.length = 0;
-  removed.generation = (removed.generation + 1) & kGenerationMask;
+  removed.life = LifeInEpoch((removed.life & kLastGeneration) + 1);
   limiter_.Deleted(1);
 }
 
@@ -233,7 +249,16 @@ void Table::Remove(int64_t slot) {
   sampler_->Remove(slot);
   remover_->Remove(slot);
   Retire(slot);
-  free_slots_.push_back(slot);
+  Release(slot);
+}
+
+// Lets a retired slot have another item, if it can.
+void Table::Release(int64_t slot) {
+  if (IsSpent(slot)) {
+    ++num_spent_;
+  } else {
+    free_slots_.push_back(slot);
+  }
 }
 
 void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows) {
@@ -293,11 +318,16 @@ StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* pri
                                           int64_t n) {
   TFA_RETURN_IF_ERROR(CheckKeys(keys, n));
   TFA_RETURN_IF_ERROR(ValidatePriorities(priorities, n));
+  if (items_.empty()) {
+    num_stale_updates_ += n;
+    return 0;
+  }
   slots_.clear();
   priorities_.clear();
+  const auto last_slot = static_cast<int64_t>(items_.size()) - 1;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t ahead = std::min(i + kPrefetchItems, n - 1);
-    PrefetchItem(keys[ahead] & kSlotMask);
+    PrefetchItem(std::min(keys[ahead] & kSlotMask, last_slot));
     const int64_t slot = FindSlot(keys[i]);
     if (slot < 0) continue;
     slots_.push_back(slot);
@@ -372,7 +402,8 @@ Status Table::CheckValid() const {
     draws_left += options_.max_times_sampled - item(slot).times_sampled;
     TFA_RETURN_IF_ERROR(CheckItem(slot));
   }
-  const auto slots = static_cast<int64_t>(items_.size() - free_slots_.size());
+  const auto slots =
+      static_cast<int64_t>(items_.size() - free_slots_.size()) - num_spent_;
   const int64_t counted = limiter_.num_inserts() - limiter_.num_deletes();
   if (live != slots || live != sampler_->size() || live != remover_->size() ||
       live != counted || live > options_.max_size) {

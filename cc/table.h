@@ -46,11 +46,24 @@ struct SampleArrays {
   int64_t* age = nullptr;            // items inserted since this one
 };
 
+// Which keys a table gives out. From the highest bit, a key is
+//   0 | shard (6 bits) | epoch (10) | generation (16) | slot (31).
+// A generation counts the items that a slot has had; when it has no next one, the slot
+// is given up. What was restored is of another epoch than what the restored one lost:
+// its items keep their keys, new ones get keys that nobody has. No key is given out
+// twice until a table has had 2^47 items in an epoch, or there were 2^10 epochs.
+struct KeySpace {
+  static constexpr int64_t kShards = 1 << 6;
+  static constexpr int64_t kEpochs = 1 << 10;
+  int64_t shard = 0;
+  int64_t epoch = 0;
+};
+
 // Items, each a window of stored rows with a priority.
 //
-// An item lives in a slot; its key is generation << 32 | slot, where the generation
-// counts the slot's owners, so a key never means another item (until a slot has had
-// 2^31 owners) and finding an item needs no hash map.
+// An item lives in a slot, which its key names, so finding an item needs no hash map.
+// The key also says in which life of the slot, so that it never means another item, and
+// in which shard: see KeySpace.
 //
 // Insert, a draw, an update: the selectors' cost, O(log size) at most.
 // Not thread-safe: the replay's mutex guards it. Borrows the step store.
@@ -59,7 +72,8 @@ class Table {
   // `num_rows`: rows that an append has at most, as far as is known. kInvalidArgument
   // when the limiter could then stop for ever.
   static StatusOr<std::unique_ptr<Table>> Create(TableOptions options, StepStore* store,
-                                                 uint64_t seed, int64_t num_rows = 1);
+                                                 uint64_t seed, int64_t num_rows = 1,
+                                                 KeySpace keys = {});
 
   const TableOptions& options() const { return options_; }
   const RateLimiter& rate_limiter() const { return limiter_; }
@@ -130,10 +144,11 @@ class Table {
   // of then: items that exceed them are removed, a sampler or remover of another kind
   // starts with the items in the order they came. kInvalidArgument when the outputs
   // cannot show the items, kDataLoss when what was saved contradicts itself or the
-  // store.
+  // store. `keys`: of an epoch in which neither those that were saved nor those that
+  // were given out since are.
   static StatusOr<std::unique_ptr<Table>> Load(TableOptions options, StepStore* store,
                                                const std::vector<SegmentRows>& segments,
-                                               Reader* in);
+                                               KeySpace keys, Reader* in);
 
   Status CheckValid() const;
   // Adds one to `refs[s]` for each item that holds segment s.
@@ -144,12 +159,19 @@ class Table {
     Window window;  // length 0: the slot is free
     double priority = 0.0;
     int64_t inserted_at = 0;  // items inserted before it
-    uint32_t generation = 0;
+    uint32_t life = 0;        // epoch and generation of its slot
     int32_t times_sampled = 0;
     bool live() const { return window.length > 0; }
   };
+  static constexpr int kSlotBits = 31;
+  static constexpr int64_t kSlotMask = (int64_t{1} << kSlotBits) - 1;
+  static constexpr int kGenerationBits = 16;
+  static constexpr uint32_t kLastGeneration = (1 << kGenerationBits) - 1;
+  static constexpr int kLifeBits = 26;
+  static constexpr uint32_t kLifeMask = (1 << kLifeBits) - 1;
 
-  Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter);
+  Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter,
+        KeySpace keys);
 
   Item& item(int64_t slot) { return items_[static_cast<size_t>(slot)]; }
   const Item& item(int64_t slot) const { return items_[static_cast<size_t>(slot)]; }
@@ -159,8 +181,11 @@ class Table {
     __builtin_prefetch(&item(slot) + 1, 1);
   }
   int64_t Key(int64_t slot) const;
-  // Slot of a live key, or -1. REQUIRES: CheckKeys.
+  // Slot of a live key, or -1.
   int64_t FindSlot(int64_t key) const;
+  uint32_t LifeInEpoch(uint32_t generation) const;
+  // Whether the slot, which is free, cannot have another item.
+  bool IsSpent(int64_t slot) const;
   Status CheckKeys(const int64_t* keys, int64_t n) const;
   int64_t DrawsLeft() const {
     return options_.max_times_sampled > 0 ? draws_left_ : RateLimiter::kUnbounded;
@@ -170,6 +195,7 @@ class Table {
   void Place(int64_t slot, const Window& window, double priority);
   void Retire(int64_t slot);
   void Remove(int64_t slot);
+  void Release(int64_t slot);
   void DrawOneByOne(int64_t n, const SampleArrays& arrays, Window* windows);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
@@ -181,6 +207,7 @@ class Table {
 
   const TableOptions options_;
   const bool shows_rows_;  // by a view that does not go by steps
+  const KeySpace keys_;
   StepStore* const store_;
   Table* insert_on_sample_ = nullptr;
   RateLimiter limiter_;
@@ -190,6 +217,7 @@ class Table {
 
   std::vector<Item, AlignedAllocator<Item>> items_;  // by slot
   std::vector<int64_t> free_slots_;
+  int64_t num_spent_ = 0;  // slots that are given up
   std::vector<int64_t> slots_;      // scratch of Draw and UpdatePriorities
   std::vector<double> priorities_;  // scratch of UpdatePriorities
   int64_t draws_left_ = 0;          // while max_times_sampled > 0

@@ -10,8 +10,6 @@
 namespace tfa {
 namespace {
 
-constexpr uint32_t kLastGeneration = 0x7fffffff;
-
 // An item as it is stored.
 struct ItemRecord {
   int32_t segment;
@@ -20,7 +18,7 @@ struct ItemRecord {
   uint32_t episode_step;
   double priority;
   int64_t inserted_at;
-  uint32_t generation;
+  uint32_t life;
   int32_t times_sampled;
 };
 static_assert(sizeof(ItemRecord) == 40, "no padding reaches the file");
@@ -48,7 +46,7 @@ void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
                       window.episode_step,
                       saved.live() ? saved.priority : 0.0,
                       saved.inserted_at,
-                      saved.generation,
+                      saved.life,
                       saved.times_sampled};
   });
   out->PutArray(free_slots_);
@@ -64,8 +62,9 @@ void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
 
 StatusOr<std::unique_ptr<Table>> Table::Load(TableOptions options, StepStore* store,
                                              const std::vector<SegmentRows>& segments,
-                                             Reader* in) {
-  StatusOr<std::unique_ptr<Table>> table = Create(std::move(options), store, 0);
+                                             KeySpace keys, Reader* in) {
+  StatusOr<std::unique_ptr<Table>> table =
+      Create(std::move(options), store, 0, 1, keys);
   if (!table.ok()) return table.status();
   Table* const t = table->get();
   TFA_RETURN_IF_ERROR(t->LoadItems(segments, in));
@@ -92,12 +91,11 @@ Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
   for (size_t slot = 0; slot < records.size(); ++slot) {
     const ItemRecord& record = records[slot];
     Item& loaded = items_[slot];
-    const bool counted = record.generation <= kLastGeneration;
-    if (!counted || record.times_sampled < 0) return Contradiction();
+    if (record.times_sampled < 0) return Contradiction();
     loaded.window = {record.segment, record.offset, record.length, record.episode_step};
     loaded.priority = record.priority;
     loaded.inserted_at = record.inserted_at;
-    loaded.generation = record.generation;
+    loaded.life = record.life & kLifeMask;
     loaded.times_sampled = record.times_sampled;
     if (!loaded.live()) {
       ++num_free;
@@ -109,13 +107,22 @@ Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
     store_->Ref(loaded.window);
     draws_left_ += options_.max_times_sampled - loaded.times_sampled;
   }
-  if (num_free != free_slots_.size()) return Contradiction();
+  for (size_t slot = 0; slot < records.size(); ++slot) {
+    const bool spent = !items_[slot].live() && IsSpent(static_cast<int64_t>(slot));
+    if (spent) ++num_spent_;
+  }
+  if (num_free != free_slots_.size() + static_cast<size_t>(num_spent_)) {
+    return Contradiction();
+  }
   std::vector<bool> seen(records.size());
   for (const int64_t slot : free_slots_) {
     const auto index = static_cast<size_t>(slot);
     if (slot < 0 || index >= records.size()) return Contradiction();
-    if (items_[index].live() || seen[index]) return Contradiction();
+    Item& each = items_[index];
+    if (each.live() || IsSpent(slot) || seen[index]) return Contradiction();
     seen[index] = true;
+    // What it has next is not what it had in the epoch that was restored from.
+    each.life = LifeInEpoch(each.life & kLastGeneration);
   }
   return OkStatus();
 }
@@ -131,7 +138,8 @@ bool Table::LoadCounts(Reader* in) {
   limiter_.SetCounts(inserts, samples, deletes);
   num_stale_updates_ = in->Get<int64_t>();
   max_priority_ = in->Get<double>();
-  const auto live = static_cast<int64_t>(items_.size() - free_slots_.size());
+  const auto live =
+      static_cast<int64_t>(items_.size() - free_slots_.size()) - num_spent_;
   if (inserts < 0 || samples < 0 || deletes < 0 || inserts - deletes != live) {
     return false;
   }

@@ -46,6 +46,12 @@ Status View::Validate(const std::vector<Column>& columns) const {
     return InvalidArgumentError("stack is " + std::to_string(stack) +
                                 "; it must be >= 1, or None for no stack");
   }
+  for (const int64_t bound : {start, stop, stack}) {
+    if (bound > -kMaxExtent && bound < kMaxExtent) continue;
+    return InvalidArgumentError(std::string(Name(kind)) + " counts to " +
+                                std::to_string(bound) +
+                                "; it must stay between -2^31 and 2^31");
+  }
   if (has_time() && (start < 0 || stop <= start)) {
     return InvalidArgumentError(std::string("a view of ") +
                                 (is_of_steps() ? "steps [" : "rows [") +
@@ -55,6 +61,12 @@ Status View::Validate(const std::vector<Column>& columns) const {
   if (kind == Kind::kStep && start < 0) {
     return InvalidArgumentError("a view of step " + std::to_string(start) +
                                 " is empty; steps count from 0");
+  }
+  for (const Column& each : columns) TFA_RETURN_IF_ERROR(each.Validate());
+  const Status output = Output(columns).Validate();
+  if (!output.ok()) {
+    return InvalidArgumentError(std::string("an output of ") + Name(kind) + ": " +
+                                output.message());
   }
   if (kind != Kind::kReturn && kind != Kind::kDiscount) return OkStatus();
   const Column& d = columns[Size(discount)];

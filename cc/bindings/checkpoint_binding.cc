@@ -18,7 +18,6 @@ namespace {
 std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
                           const py::object& when_copied) {
   const auto call = [&when_copied] {
-    const py::gil_scoped_acquire acquire;
     try {
       when_copied();
     } catch (py::error_already_set& error) {
@@ -26,23 +25,27 @@ std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
       error.discard_as_unraisable("when_copied");
     }
   };
-  const std::function<void()> callback =
-      when_copied.is_none() ? std::function<void()>() : call;
+  Replay& replay = self.replay();
   return ValueOrThrow([&] {
-    const WithoutGil without_gil;
-    return self.replay().Save(directory, callback);
+    WithoutGil without_gil;
+    return replay.Save(directory, [&] {
+      if (!when_copied.is_none()) without_gil.Interrupt(call);
+    });
   }());
 }
 
 void Restore(ReplayBinding& self, const std::string& directory,
              const std::vector<FileSum>& files) {
+  CheckExit();
+  Replay& replay = self.replay();
   ThrowIfError([&] {
     const WithoutGil without_gil;
-    return self.replay().Restore(directory, files);
+    return replay.Restore(directory, files);
   }());
 }
 
 void Verify(const std::string& directory, const FileSum& expected) {
+  CheckExit();
   ThrowIfError([&] {
     const WithoutGil without_gil;
     return VerifyFile(directory, expected);

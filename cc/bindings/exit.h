@@ -4,6 +4,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <functional>
+
 namespace tfa {
 
 // Releases the GIL for the lifetime of the object.
@@ -11,7 +13,8 @@ namespace tfa {
 // Once the interpreter is finalizing, Python terminates every thread that asks for the
 // GIL by unwinding its stack; if that stack has C++ frames, the process aborts. Daemon
 // threads and TensorFlow's threads may be in such a call at any time. So these calls
-// are counted, and finish before the interpreter is finalized: see `EndCallsAtExit`.
+// are counted, and those that end before the interpreter is finalized return; those
+// that take longer never do, and end with the process: see `EndCallsAtExit`.
 class WithoutGil {
  public:
   WithoutGil();
@@ -19,8 +22,13 @@ class WithoutGil {
   WithoutGil(const WithoutGil&) = delete;
   WithoutGil& operator=(const WithoutGil&) = delete;
 
+  // Calls `f` with the GIL.
+  void Interrupt(const std::function<void()>& f);
+
  private:
-  PyThreadState* const state_;
+  void TakeGil();
+
+  PyThreadState* state_;
 };
 
 // Throws SystemExit, which ends a thread silently, if Python is exiting and this is not

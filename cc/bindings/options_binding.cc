@@ -147,7 +147,7 @@ void BindOptions(py::module_& module) {
           py::init([](std::vector<Column> columns, std::vector<TableOptions> tables,
                       int64_t num_streams, int64_t rows_per_append, int64_t history,
                       int64_t segment_rows, int64_t max_bytes, uint64_t seed,
-                      std::string storage_directory) {
+                      int64_t shard, int64_t epoch, std::string storage_directory) {
             return ReplayOptions{std::move(columns),
                                  std::move(tables),
                                  num_streams,
@@ -156,11 +156,14 @@ void BindOptions(py::module_& module) {
                                  segment_rows,
                                  max_bytes,
                                  seed,
+                                 shard,
+                                 epoch,
                                  std::move(storage_directory)};
           }),
           py::kw_only(), py::arg("columns"), py::arg("tables"), py::arg("num_streams"),
           py::arg("rows_per_append"), py::arg("history"), py::arg("segment_rows"),
-          py::arg("max_bytes"), py::arg("seed"), py::arg("storage_directory"));
+          py::arg("max_bytes"), py::arg("seed"), py::arg("shard"), py::arg("epoch"),
+          py::arg("storage_directory"));
 }
 
 }  // namespace tfa

@@ -1,6 +1,7 @@
 #include "cc/bindings/replay_binding.h"
 
 #include <pybind11/stl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "cc/bindings/errors.h"
 #include "cc/bindings/exit.h"
+#include "cc/fork.h"
 
 namespace py = pybind11;
 
@@ -88,19 +90,35 @@ void CheckBatch(int64_t batch_size, int64_t num_batches) {
   }
 }
 
-// Calls `f`, which may wait for the replay's mutex; releases the GIL if `is_long`.
+void CheckCount(int64_t n) {
+  if (n >= 0) return;
+  throw py::value_error("n is " + std::to_string(n) + "; it must be >= 0");
+}
+
+// Calls `f`, which may wait for the replay's mutex; releases the GIL if `is_long`, or
+// if the mutex is held for long.
 template <class F>
-auto WithoutGilIf(bool is_long, F f) {
+auto WithoutGilIf(bool is_long, const Replay& replay, F f) {
   CheckExit();
-  if (!is_long) return f();
+  if (!is_long && !replay.busy()) return f();
   const WithoutGil without_gil;
   return f();
+}
+
+// Calls `f` with the replay: what takes its mutex for a moment.
+template <class F>
+auto Briefly(const ReplayBinding& binding, F f) {
+  Replay& replay = binding.replay();
+  return WithoutGilIf(false, replay, [&] { return f(replay); });
 }
 
 }  // namespace
 
 ReplayBinding::ReplayBinding(ReplayOptions options)
-    : pool_(BufferPool::Create()), info_(InfoSpecs()) {
+    : num_forks_(NumForks()),
+      process_(getpid()),
+      pool_(BufferPool::Create()),
+      info_(InfoSpecs()) {
   replay_ = ValueOrThrow(Replay::Create(std::move(options)));
   for (const Column& column : replay_->columns()) {
     columns_.emplace_back(column);
@@ -116,8 +134,22 @@ ReplayBinding::ReplayBinding(ReplayOptions options)
   }
 }
 
+ReplayBinding::~ReplayBinding() {
+  // Its threads cannot be joined, and its mutex may be held by one of them.
+  if (num_forks_ != NumForks()) static_cast<void>(replay_.release());
+}
+
+Replay& ReplayBinding::replay() const {
+  if (num_forks_ == NumForks()) return *replay_;
+  throw std::runtime_error(
+      "this replay belongs to process " + std::to_string(process_) +
+      ", of which process " + std::to_string(getpid()) +
+      " is a fork; make a replay in each process, or start workers by "
+      "multiprocessing's \"spawn\"");
+}
+
 int64_t ReplayBinding::CheckTable(int64_t table) const {
-  if (table < 0 || table >= replay_->num_tables()) {
+  if (table < 0 || table >= replay().num_tables()) {
     throw py::index_error("there is no table " + std::to_string(table));
   }
   return table;
@@ -126,13 +158,13 @@ int64_t ReplayBinding::CheckTable(int64_t table) const {
 void ReplayBinding::AppendRows(const RowFlags* rows, int64_t n,
                                const RowPointers& pointers, py::handle priorities,
                                std::optional<double> timeout) {
-  const Priorities values(priorities, replay_->num_tables(), n);
+  const Priorities values(priorities, replay().num_tables(), n);
   const Deadline deadline = ToDeadline(timeout);
   const auto attempt = [&](Deadline until) {
     return replay_->Append(rows, n, pointers.data(), values.data(), until);
   };
   const bool small = n * row_bytes_ <= kSmallAppend;
-  ThrowIfError(WaitInterruptibly(deadline, small, attempt));
+  ThrowIfError(WaitInterruptibly(deadline, small && !replay_->busy(), attempt));
 }
 
 void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
@@ -141,7 +173,7 @@ void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
   py::array_t<int64_t> ids;
   const bool all = streams.is_none();
   if (!all) ids = IntegerArray(streams, "streams");
-  const int64_t n = all ? replay_->num_streams() : ids.size();
+  const int64_t n = all ? replay().num_streams() : ids.size();
   const Flags is_first(first, n, "first");
   const Flags is_last(last, n, "last");
   const RowPointers pointers(columns_, arrays, n);
@@ -173,7 +205,7 @@ int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
     if (made.ok()) key = *made;
     return made.status();
   };
-  ThrowIfError(WaitInterruptibly(ToDeadline(timeout), true, attempt));
+  ThrowIfError(WaitInterruptibly(ToDeadline(timeout), !replay().busy(), attempt));
   return key;
 }
 
@@ -181,6 +213,15 @@ py::tuple ReplayBinding::NewSample(size_t table, BatchShape batch,
                                    std::vector<void*>* info, std::vector<void*>* data) {
   const std::vector<ArraySpec>& specs = outputs_[table];
   const int64_t num_items = batch.num_rows();
+  // No memory has so many bytes, and sums of them could overflow.
+  constexpr double kTooMany = 0x1p50;
+  if (static_cast<double>(num_items) * static_cast<double>(sample_bytes_[table]) >
+      kTooMany) {
+    ThrowIfError(ResourceExhaustedError("no memory for a sample of " +
+                                        std::to_string(num_items) + " items of " +
+                                        std::to_string(sample_bytes_[table]) +
+                                        " bytes"));
+  }
   // Small arrays share a buffer with the info, which is faster; large ones have their
   // own, so that one that is kept does not keep the others' memory.
   const bool share = num_items * sample_bytes_[table] <= kSmallSample;
@@ -231,8 +272,6 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
   CheckBatch(batch_size, num_batches);
   const BatchShape batch = {batch_size, num_batches};
   const int64_t num_items = batch.num_rows();
-  // Small arrays share a buffer with the info, which is faster; large ones have their
-  // own, so that one that is kept does not keep the others' memory.
   const Deadline deadline = ToDeadline(timeout);
   // Before memory is asked for, which for such a size there may not be.
   if (num_items > kSmallKeys) ThrowIfError(replay_->CheckSample(table, num_items));
@@ -254,7 +293,7 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
                            num_items / batch_size);
   };
   const bool small = num_items * sample_bytes_[t] <= kSmallSample;
-  ThrowIfError(WaitInterruptibly(deadline, small, attempt));
+  ThrowIfError(WaitInterruptibly(deadline, small && !replay_->busy(), attempt));
   return sample;
 }
 
@@ -266,8 +305,9 @@ int64_t ReplayBinding::UpdatePriorities(int64_t table, py::handle keys,
   const py::array_t<double> values = FloatArray(priorities, n, "priorities");
   const int64_t* const id = ids.data();
   const double* const value = values.data();
-  return ValueOrThrow(WithoutGilIf(
-      n > kSmallKeys, [&] { return replay_->UpdatePriorities(table, id, value, n); }));
+  return ValueOrThrow(WithoutGilIf(n > kSmallKeys, replay(), [&] {
+    return replay_->UpdatePriorities(table, id, value, n);
+  }));
 }
 
 int64_t ReplayBinding::Delete(int64_t table, py::handle keys) {
@@ -275,13 +315,27 @@ int64_t ReplayBinding::Delete(int64_t table, py::handle keys) {
   const py::array_t<int64_t> ids = IntegerArray(keys, "keys");
   const int64_t* const id = ids.data();
   const int64_t n = ids.size();
-  return ValueOrThrow(
-      WithoutGilIf(n > kSmallKeys, [&] { return replay_->Delete(table, id, n); }));
+  return ValueOrThrow(WithoutGilIf(n > kSmallKeys, replay(),
+                                   [&] { return replay_->Delete(table, id, n); }));
 }
 
 void ReplayBinding::WaitUntilCompressed(std::optional<double> timeout) {
   const auto attempt = [this](Deadline until) { return replay_->AwaitPacked(until); };
-  ThrowIfError(WaitInterruptibly(ToDeadline(timeout), true, attempt));
+  ThrowIfError(WaitInterruptibly(ToDeadline(timeout), !replay().busy(), attempt));
+}
+
+void ReplayBinding::Reset() {
+  ThrowIfError(WithoutGilIf(true, replay(), [this] { return replay_->Reset(); }));
+  pool_->Trim();
+}
+
+void ReplayBinding::Close() {
+  Replay& open = replay();
+  {
+    const WithoutGil without_gil;
+    open.Close();
+  }
+  pool_->Trim();
 }
 
 py::list ReplayBinding::Outputs(int64_t table) const {
@@ -295,7 +349,6 @@ py::list ReplayBinding::Outputs(int64_t table) const {
 }
 
 void BindReplay(py::module_& module) {
-  const auto no_gil = py::call_guard<WithoutGil>();
   py::class_<TableStats>(module, "TableStats")
       .def_readonly("size", &TableStats::size)
       .def_readonly("num_inserted", &TableStats::num_inserted)
@@ -315,40 +368,60 @@ void BindReplay(py::module_& module) {
       .def("outputs", &ReplayBinding::Outputs)
       .def("why_not_sample",
            [](ReplayBinding& self, int64_t table, int64_t n) {
-             return ValueOrThrow(self.replay().WhyNotSample(self.CheckTable(table), n));
+             const int64_t t = self.CheckTable(table);
+             CheckCount(n);
+             return ValueOrThrow(
+                 Briefly(self, [=](Replay& r) { return r.WhyNotSample(t, n); }));
            })
       .def("why_not_insert",
            [](ReplayBinding& self, int64_t table, int64_t n) {
-             return ValueOrThrow(self.replay().WhyNotInsert(self.CheckTable(table), n));
+             const int64_t t = self.CheckTable(table);
+             CheckCount(n);
+             return ValueOrThrow(
+                 Briefly(self, [=](Replay& r) { return r.WhyNotInsert(t, n); }));
            })
       .def("check_batch_size",
            [](ReplayBinding& self, int64_t table, int64_t batch_size,
               int64_t num_prefetched) {
-             ThrowIfError(self.replay().CheckBatch(self.CheckTable(table), batch_size,
-                                                   num_prefetched));
+             const int64_t t = self.CheckTable(table);
+             ThrowIfError(Briefly(self, [=](Replay& r) {
+               return r.CheckBatch(t, batch_size, num_prefetched);
+             }));
            })
       .def("stats",
            [](ReplayBinding& self, int64_t table) {
-             return ValueOrThrow(self.replay().Stats(self.CheckTable(table)));
+             const int64_t t = self.CheckTable(table);
+             return ValueOrThrow(Briefly(self, [=](Replay& r) { return r.Stats(t); }));
            })
       .def("projected_bytes",
            [](ReplayBinding& self, int64_t table) {
-             return self.replay().ProjectedBytes(self.CheckTable(table));
+             const int64_t t = self.CheckTable(table);
+             return Briefly(self, [=](Replay& r) { return r.ProjectedBytes(t); });
            })
-      .def("reset", [](ReplayBinding& self) { ThrowIfError(self.replay().Reset()); })
+      .def("reset", &ReplayBinding::Reset)
       .def("wait_until_compressed", &ReplayBinding::WaitUntilCompressed)
-      .def(
-          "close", [](ReplayBinding& self) { self.replay().Close(); }, no_gil)
+      .def("close", &ReplayBinding::Close)
       .def("check_valid",
-           [](ReplayBinding& self) { ThrowIfError(self.replay().CheckValid()); })
+           [](ReplayBinding& self) {
+             ThrowIfError(WithoutGilIf(true, self.replay(), [&self] {
+               return self.replay().CheckValid();
+             }));
+           })
       .def_property_readonly("closed",
-                             [](ReplayBinding& self) { return self.replay().closed(); })
-      .def_property_readonly(
-          "bytes_allocated",
-          [](ReplayBinding& self) { return self.replay().bytes_allocated(); })
-      .def_property_readonly(
-          "bytes_in_use",
-          [](ReplayBinding& self) { return self.replay().bytes_in_use(); })
+                             [](ReplayBinding& self) {
+                               return Briefly(self,
+                                              [](Replay& r) { return r.closed(); });
+                             })
+      .def_property_readonly("bytes_allocated",
+                             [](ReplayBinding& self) {
+                               return Briefly(
+                                   self, [](Replay& r) { return r.bytes_allocated(); });
+                             })
+      .def_property_readonly("bytes_in_use",
+                             [](ReplayBinding& self) {
+                               return Briefly(
+                                   self, [](Replay& r) { return r.bytes_in_use(); });
+                             })
       .def_property_readonly("pool_bytes_allocated",
                              &ReplayBinding::pool_bytes_allocated);
 }

@@ -16,13 +16,18 @@ namespace tfa {
 
 // Checks the arguments from Python, calls the replay and wraps its results.
 //
-// Releases the GIL while it waits, and for appends and samples of much data.
-// Thread-safe like the replay. Owns the replay.
+// Releases the GIL while it waits, for appends and samples of much data, and while
+// another call has the replay for long. Thread-safe like the replay. Owns the replay,
+// and leaves it alone in a forked process: see `NumForks`.
 class ReplayBinding {
  public:
   explicit ReplayBinding(ReplayOptions options);
+  ~ReplayBinding();
+  ReplayBinding(const ReplayBinding&) = delete;
+  ReplayBinding& operator=(const ReplayBinding&) = delete;
 
-  Replay& replay() { return *replay_; }
+  // Throws a RuntimeError in a forked process.
+  Replay& replay() const;
   // Throws an IndexError unless there is such a table.
   int64_t CheckTable(int64_t table) const;
 
@@ -45,6 +50,8 @@ class ReplayBinding {
                            pybind11::handle priorities);
   int64_t Delete(int64_t table, pybind11::handle keys);
   void WaitUntilCompressed(std::optional<double> timeout);
+  void Reset();
+  void Close();
   // Returns (dtype name, shape without batch axis, batch axis) of each output array.
   pybind11::list Outputs(int64_t table) const;
   int64_t pool_bytes_allocated() const { return pool_->bytes_allocated(); }
@@ -57,6 +64,8 @@ class ReplayBinding {
   void SampleInto(size_t table, BatchShape batch, pybind11::handle out,
                   std::vector<void*>* info, std::vector<void*>* data) const;
 
+  const int64_t num_forks_;
+  const int64_t process_;
   std::unique_ptr<Replay> replay_;
   std::shared_ptr<BufferPool> pool_;  // shared with the arrays handed to Python
   std::vector<ArraySpec> columns_;

@@ -40,17 +40,44 @@ TEST(BufferPoolTest, ABufferIsUsedAgainOnlyAfterItWasGivenBack) {
   EXPECT_EQ(pool->Acquire(1000)->data(), memory);
 }
 
-TEST(BufferPoolTest, MemoryIsThatOfTheFullestMoment) {
+TEST(BufferPoolTest, WhatIsUsedAllTheTimeIsKept) {
   const std::shared_ptr<BufferPool> pool = BufferPool::Create();
-  for (int round = 0; round < 10; ++round) {
+  std::set<void*> distinct;
+  for (int round = 0; round < 3 * BufferPool::kWindow; ++round) {
     std::vector<std::unique_ptr<Buffer>> buffers;
     for (int i = 0; i < 5; ++i) buffers.push_back(pool->Acquire(1024));
-    std::set<void*> distinct;
     for (const auto& buffer : buffers) distinct.insert(buffer->data());
-    EXPECT_EQ(distinct.size(), buffers.size());
+    EXPECT_EQ(pool->bytes_allocated(), 5 * 1024);
   }
-  EXPECT_EQ(pool->bytes_allocated(), 5 * 1024);
-  EXPECT_EQ(pool->bytes_idle(), 5 * 1024);
+  EXPECT_EQ(distinct.size(), 5U);
+}
+
+TEST(BufferPoolTest, WhatOneLargeSampleTookIsGivenBack) {
+  const std::shared_ptr<BufferPool> pool = BufferPool::Create();
+  pool->Acquire(1 << 20).reset();
+  for (int i = 0; i < BufferPool::kWindow / 2; ++i) pool->Acquire(1024).reset();
+  EXPECT_EQ(pool->bytes_allocated(), (1 << 20) + 1024);  // may still be wanted
+  for (int i = 0; i < 2 * BufferPool::kWindow; ++i) pool->Acquire(1024).reset();
+  EXPECT_EQ(pool->bytes_allocated(), 1024);
+}
+
+TEST(BufferPoolTest, BatchesOfGrowingSizeKeepNoSmallerOnes) {
+  const std::shared_ptr<BufferPool> pool = BufferPool::Create();
+  for (int64_t i = 1; i <= 8 * BufferPool::kWindow; ++i) pool->Acquire(64 * i).reset();
+  // Those of the last two windows are of sizes within a factor of 4/3: a few classes.
+  EXPECT_LE(pool->bytes_allocated(), 5 * 64 * 8 * BufferPool::kWindow);
+}
+
+TEST(BufferPoolTest, TrimFreesWhatNobodyHolds) {
+  const std::shared_ptr<BufferPool> pool = BufferPool::Create();
+  std::unique_ptr<Buffer> held = pool->Acquire(1024);
+  pool->Acquire(2048).reset();
+  pool->Trim();
+  EXPECT_EQ(pool->bytes_allocated(), 1024);
+  held.reset();
+  EXPECT_EQ(pool->bytes_allocated(), 1024);
+  pool->Trim();
+  EXPECT_EQ(pool->bytes_allocated(), 0);
 }
 
 TEST(BufferPoolTest, ABufferOutlivesItsPool) {

@@ -123,7 +123,8 @@ TEST_F(TableTest, ABadKeyOrPriorityWritesNothing) {
     EXPECT_EQ(table_->UpdatePriorities(keys, priorities, 2).status().code(),
               StatusCode::kInvalidArgument);
   }
-  for (const int64_t foreign : {int64_t{-1}, int64_t{1}, int64_t{1} << 31}) {
+  const int64_t of_shard_1 = int64_t{1} << 57;
+  for (const int64_t foreign : {int64_t{-1}, of_shard_1, of_shard_1 + key}) {
     const int64_t keys[] = {key, foreign};
     const double priorities[] = {5.0, 5.0};
     EXPECT_EQ(table_->UpdatePriorities(keys, priorities, 2).status().code(),

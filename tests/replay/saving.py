@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tfagents_core import replay
 
@@ -156,9 +157,10 @@ class Driver:
         length, stream = int(self._rng.integers(1, 5)), int(self._rng.integers(2))
         priority = None if self._rng.random() < 0.5 else float(self._rng.random())
         try:
-            return self._rb.create_item(
+            key = self._rb.create_item(
                 name, length, stream=stream, priority=priority, timeout=0
             )
+            return without_epoch(np.array(key)).tolist()
         except (IndexError, TimeoutError, ValueError) as error:
             return str(error)
 
@@ -173,8 +175,14 @@ class Driver:
             table.delete(info.key[:2])
         else:
             table.update_priorities(info.key, priorities)
+        info = info._replace(key=without_epoch(info.key))
         arrays = [*info, *(data if isinstance(data, tuple) else [data])]
         return [np.asarray(array).tolist() for array in arrays]
+
+
+def without_epoch(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Keys as they would be if no replay had been restored: bits 47 to 56 are 0."""
+    return keys & ~np.int64(0x3FF << 47)
 
 
 _OFTEN = [0.6, 0.25, 0.05, 0.1]

@@ -36,7 +36,7 @@ disk = ctypes.CDLL(sys.argv[1])
 num_failures = 0
 while True:
     error = (errno.ENOSPC, errno.EIO)[num_failures % 2]
-    disk.disk_fail_after(1 + num_failures, error)  # the parent is there: 1 mkdir fails
+    disk.disk_fail_after(num_failures, error)
     try:
         rb.save(parent / "replay-2")
     except OSError as raised:
@@ -121,3 +121,66 @@ def test_a_kill_at_any_moment_loses_no_finished_checkpoint() -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("30 kills")
+
+
+DIE_WHILE_SAVING = """
+import os, pathlib, sys
+import numpy as np
+from tfagents_core import replay
+
+steps = {"x": replay.Column((4,), np.float64)}
+table = replay.Table("table", pattern=replay.NStep(n=1), max_size=1000,
+                     outputs=replay.views.Row("x", 0), rate_limiter=replay.MinSize(1))
+rb = replay.Replay(steps, [table])
+rb.append_one({"x": np.zeros(4)}, first=True)
+rb.save(sys.argv[1], when_copied=lambda: os.kill(os.getpid(), 9))
+"""
+
+
+def test_what_a_dead_process_left_goes_with_the_next_save(
+    tmp_path: pathlib.Path,
+) -> None:
+    subprocess.run(
+        [sys.executable, "-c", DIE_WHILE_SAVING, str(tmp_path / "replay-1")],
+        check=False,
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["replay-1.partial"]
+    (tmp_path / "notes.partial").mkdir()
+    (tmp_path / "notes.partial" / "mine.txt").write_text("keep")
+    rb, _ = saving.filled(num_calls=60)
+    names: list[list[str]] = []
+
+    def save_another() -> None:
+        rb.save(tmp_path / "replay-3")
+        names.append(sorted(path.name for path in tmp_path.iterdir()))
+
+    rb.save(tmp_path / "replay-2", when_copied=save_another)
+    # The inner save left alone what the outer one was writing.
+    assert names == [["notes.partial", "replay-2.partial", "replay-3"]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "notes.partial",
+        "replay-2",
+        "replay-3",
+    ]
+    for number in (2, 3):
+        checkpoint.verify(tmp_path / f"replay-{number}")
+
+
+def test_every_directory_that_a_save_makes_is_flushed_into_its_parent(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[pathlib.Path] = []
+    flush = checkpoint._flush_directory
+    monkeypatch.setattr(
+        checkpoint,
+        "_flush_directory",
+        lambda path: (flushed.append(path), flush(path)),
+    )
+    rb, _ = saving.filled(num_calls=60)
+    rb.save(tmp_path / "a" / "b" / "replay-1")
+    assert flushed == [
+        tmp_path,
+        tmp_path / "a",
+        tmp_path / "a" / "b" / "replay-1.partial",
+        tmp_path / "a" / "b",
+    ]

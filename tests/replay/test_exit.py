@@ -1,5 +1,6 @@
 """Processes that end while other threads are in calls of the replay."""
 
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -53,6 +54,21 @@ WORK = {
         key = table.sample(1).info.key
         forever(lambda: table.update_priorities(key, [1.0]))
         """,
+    "saving": """
+        import itertools, tempfile
+        fill()
+        directory = tempfile.mkdtemp()
+        names = (f"{directory}/replay-{i}" for i in itertools.count())
+        forever(lambda: buffer.save(next(names)))
+        """,
+    "reading checkpoints": """
+        import tempfile
+        fill()
+        directory = tempfile.mkdtemp()
+        buffer.save(f"{directory}/replay-1")
+        forever(lambda: replay.latest_intact(directory))
+        forever(lambda: buffer.restore(f"{directory}/replay-1"))
+        """,
     "drawing ahead": """
         from tfagents_core import datasets
         fill()
@@ -64,9 +80,15 @@ WORK = {
 
 
 @pytest.mark.parametrize("work", WORK)
-def test_a_process_ends_well_whatever_its_threads_do(work: str) -> None:
+def test_a_process_ends_well_whatever_its_threads_do(
+    work: str, tmp_path: pathlib.Path
+) -> None:
     code = BEGIN + textwrap.dedent(WORK[work]) + "\ntime.sleep(0.2)\n"
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+        "TMPDIR": str(tmp_path),
+    }
     ended = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -52,8 +52,9 @@ class Replay:
             else is not counted: about 100 bytes per item, and the arrays of samples.
             When an append finds no room, the items with the oldest steps are removed
             first, but none of a queue (`Table.queue`): the append waits until they are
-            sampled, and raises MemoryError when they are too few for a batch. So every remover must be `Fifo`: others would remove most items
-            before a block is free. Compressed rows count by their compressed size.
+            sampled, and raises MemoryError when they are too few for a batch. So every
+            remover must be `Fifo`: others would remove most items before a block is
+            free. Compressed rows count by their compressed size.
             Which items are removed does not depend on how fast rows are compressed,
             because an append that finds no room waits for that first, up to 10 s beyond
             its timeout. None: only the tables' own bounds.
@@ -63,6 +64,12 @@ class Replay:
             is full `append` raises OSError. None: RAM.
         seed: of the tables' draws, in [0, 2^64); the same calls after the same seed
             draw the same items on every machine.
+        shard: of this replay among several that serve the same readers, in [0, 64). It
+            is part of every key, so that a key of another shard is refused.
+        epoch: of the keys that it gives out, in [0, 1024). `restore` takes the next one
+            after this and the saved one. Only a service whose readers outlive its
+            process needs it: if each life of the process begins with a higher one, no
+            key means another item than it did in an earlier life.
 
     Raises:
         ValueError: when something does not fit, or a rate limiter would wait for ever.
@@ -83,6 +90,8 @@ class Replay:
         max_bytes: int | None = None,
         storage_directory: str | os.PathLike[str] | None = None,
         seed: int = 0,
+        shard: int = 0,
+        epoch: int = 0,
     ) -> None:
         if max_bytes is not None and max_bytes < 1:
             raise ValueError(f"max_bytes is {max_bytes}; it must be >= 1, or None")
@@ -104,6 +113,8 @@ class Replay:
             max_bytes=max_bytes or 0,
             storage_directory=_directory(storage_directory),
             seed=seed,
+            shard=shard,
+            epoch=epoch,
         )
         self._append_one = self._core.row_appender()
         self._tables = _make_handles(self._core, tables, self._steps)
@@ -264,7 +275,8 @@ class Replay:
         are written.
 
         The directory appears once all of it is on the disk; until then it is named
-        `<directory>.partial`. Saves to the same name must not overlap.
+        `<directory>.partial`. What a process that died left under such a name beside it
+        is removed. Saves to the same name must not overlap.
 
         Args:
             directory: must not exist; its parents are created. `latest_intact` finds
@@ -291,7 +303,8 @@ class Replay:
         kind takes the items in the order of their insertion; additional streams are
         empty.
 
-        Keys returned before the restore belong to other items afterwards.
+        Items keep their keys. Keys of items that were not saved are stale afterwards:
+        they never belong to another item.
 
         Args:
             directory: a directory written by `save`.

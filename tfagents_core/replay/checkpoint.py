@@ -7,12 +7,14 @@ itself. The files are little-endian binary: `column-<c>.bin` holds the rows of c
 
 A checkpoint is written into `<name>.partial` beside its place; every file and the
 directory are flushed to the disk before the directory is renamed. Nothing else is
-touched: an earlier checkpoint has another name and stays as it is.
+touched, but for what a process that died left half written: an earlier checkpoint has
+another name and stays as it is.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -28,6 +30,9 @@ _MANIFEST = "manifest.json"
 _FORMAT = "tfagents_core.replay"
 _VERSION = 1
 _PARTIAL = ".partial"
+_IS_OURS = re.compile(
+    r"manifest\.json|state\.bin|episode_step\.bin|column-\d+\.bin"
+).fullmatch
 
 Path = str | os.PathLike[str]
 
@@ -45,20 +50,64 @@ def save(
             f"'{target}' already exists; give each checkpoint a new name, and remove "
             "old ones yourself"
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(target.parent)
+    _remove_leftovers(target.parent)
     partial = target.with_name(target.name + _PARTIAL)
-    if partial.exists():
-        shutil.rmtree(partial)  # of a process that died while it was writing
-    partial.mkdir()
-    try:
-        files = core.save(str(partial), when_copied)
-        _write(partial / _MANIFEST, _encode_manifest(files))
-        _flush_directory(partial)
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    with _held(partial):
+        try:
+            files = core.save(str(partial), when_copied)
+            _write(partial / _MANIFEST, _encode_manifest(files))
+            _flush_directory(partial)
+            partial.rename(target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     _flush_directory(target.parent)
+
+
+def _make_directory(path: pathlib.Path) -> None:
+    """Makes a directory and its parents, whose names then are on the disk."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        _flush_directory(directory.parent)
+
+
+@contextlib.contextmanager
+def _held(partial: pathlib.Path) -> Iterator[None]:
+    """Makes a directory that other saves leave alone until this process lets it go."""
+    while True:
+        partial.mkdir()
+        descriptor = os.open(partial, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # Not every file system has locks.
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Between the two, another save may have taken it for a leftover.
+            if partial.exists() and os.path.samestat(
+                os.fstat(descriptor), partial.stat()
+            ):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _remove_leftovers(parent: pathlib.Path) -> None:
+    """Removes what processes were writing when they died: nobody holds it."""
+    for path in parent.glob("*" + _PARTIAL):
+        if not path.is_dir() or not all(_IS_OURS(each.name) for each in path.iterdir()):
+            continue
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass  # A save that is going on, or a file system without locks.
+        finally:
+            os.close(descriptor)
 
 
 def restore(core: _core.Replay, directory: Path) -> None:

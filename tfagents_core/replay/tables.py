@@ -276,7 +276,7 @@ class TableHandle:
             and counted in `TableStats.num_stale_updates`.
 
         Raises:
-            ValueError: when a key was never returned by a sample, or a priority is
+            ValueError: when a key is negative or of another shard, or a priority is
                 negative, infinite or NaN; then nothing is written.
         """
         return self._core.update_priorities(self._index, keys, priorities)
@@ -288,7 +288,7 @@ class TableHandle:
             How many items were removed.
 
         Raises:
-            ValueError: when a key was never returned by a sample; then nothing is
+            ValueError: when a key is negative or of another shard; then nothing is
                 removed.
         """
         return self._core.delete(self._index, keys)
