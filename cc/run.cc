@@ -37,13 +37,16 @@ Status PlannedRun::FindItems(const StepStore& store, const Pattern& pattern,
     FindUnrolls(store, pattern, items);
     return OkStatus();
   }
+  items->reserve(steps_.size());
   std::vector<PatternItem> of_row;
   for (int32_t i = 0; i < n; ++i) {
     const int64_t step = steps_[static_cast<size_t>(i)];
     if (pattern.kind == Pattern::Kind::kNStep && !rows_[i].last) {
       // By far the most frequent case, and the shortest to say.
-      const int64_t length = std::min(pattern.length, step) + 1;
-      if (step > 0) items->push_back({i, static_cast<int32_t>(length)});
+      if (step == 0) continue;
+      RunItem& item = items->emplace_back();
+      item.row = i;
+      item.length = static_cast<int32_t>(std::min(pattern.length, step) + 1);
       continue;
     }
     of_row.clear();

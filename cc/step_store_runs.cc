@@ -87,19 +87,22 @@ void StepStore::FindRunWindows(int32_t stream, int64_t n,
   const auto full = static_cast<int64_t>(s.segments.size()) - 1;
   // Rows of the stream count from the first of its oldest segment.
   const int64_t begin = full * segment_rows_ + s.rows_in_last - n;
-  int64_t place = -1;  // of the segment among the stream's
+  int64_t from = -segment_rows_;  // first row of the segment at hand
   int32_t segment = -1;
   const uint32_t* steps_of_segment = nullptr;
   for (const RunItem& item : items) {
     const int64_t first = begin + item.row + 1 - item.length;
-    if (place != first / segment_rows_) {
-      place = first / segment_rows_;
+    if (first < from || first >= from + segment_rows_) {
+      const int64_t place = first / segment_rows_;
+      from = place * segment_rows_;
       segment = s.segments[Index(place)];
       steps_of_segment = steps(segment);
     }
-    const int64_t offset = first % segment_rows_;
-    windows->push_back(
-        {segment, static_cast<int32_t>(offset), item.length, steps_of_segment[offset]});
+    Window& window = windows->emplace_back();
+    window.segment = segment;
+    window.offset = static_cast<int32_t>(first - from);
+    window.length = item.length;
+    window.episode_step = steps_of_segment[first - from];
   }
 }
 

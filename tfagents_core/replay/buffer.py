@@ -13,7 +13,6 @@ import tree
 
 from tfagents_core.replay import _core, checkpoint, columns, tables, views
 
-
 # Of the items that an append made, by table: int64 [N].
 Keys = dict[str, npt.NDArray[np.int64]]
 

@@ -340,8 +340,9 @@ class TableHandle:
             ValueError: when it is not, or the sampler is another.
         """
         self._core.set_alpha(self._index, alpha)
-        sampler = dataclasses.replace(self._table.sampler, alpha=alpha)  # type: ignore[call-arg]
-        self._table = dataclasses.replace(self._table, sampler=sampler)
+        sampler: Any = self._table.sampler
+        changed = dataclasses.replace(sampler, alpha=alpha)
+        self._table = dataclasses.replace(self._table, sampler=changed)
 
     def set_rate_limiter(self, rate_limiter: rate_limiters.RateLimiter) -> None:
         """Gives the table another rate limiter.
