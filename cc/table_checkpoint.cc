@@ -99,17 +99,15 @@ Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
     loaded.times_sampled = record.times_sampled;
     if (!loaded.live()) {
       ++num_free;
+      if (IsLast(loaded.life)) ++num_spent_;
       continue;
     }
+    if (IsLast(loaded.life)) ++num_last_;
     if (!store_->Contains(loaded.window, segments)) return Contradiction();
     if (!ValidatePriorities(&record.priority, 1).ok()) return Contradiction();
     TFA_RETURN_IF_ERROR(CheckShows(loaded.window));
     store_->Ref(loaded.window);
     draws_left_ += options_.max_times_sampled - loaded.times_sampled;
-  }
-  for (size_t slot = 0; slot < records.size(); ++slot) {
-    const bool spent = !items_[slot].live() && IsSpent(static_cast<int64_t>(slot));
-    if (spent) ++num_spent_;
   }
   if (num_free != free_slots_.size() + static_cast<size_t>(num_spent_)) {
     return Contradiction();
@@ -119,7 +117,7 @@ Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
     const auto index = static_cast<size_t>(slot);
     if (slot < 0 || index >= records.size()) return Contradiction();
     Item& each = items_[index];
-    if (each.live() || IsSpent(slot) || seen[index]) return Contradiction();
+    if (each.live() || IsLast(each.life) || seen[index]) return Contradiction();
     seen[index] = true;
     // What it has next is not what it had in the epoch that was restored from.
     each.life = LifeInEpoch(each.life & kLastGeneration);

@@ -134,6 +134,33 @@ TEST_F(TableTest, ABadKeyOrPriorityWritesNothing) {
   EXPECT_EQ(Draw(1).priority[0], 2.0);
 }
 
+// Items that all take a few slots, one after another or several at once.
+TEST_F(TableTest, NoKeyIsGivenOutTwice) {
+  for (const auto remover : {SelectorOptions::Kind::kFifo, SelectorOptions::Kind::kLifo}) {
+    for (const int64_t at_once : {1, 3}) {
+      TableOptions options = Options(SelectorOptions::Kind::kUniform, 4);
+      options.remover.kind = remover;
+      Make(options);
+      Insert();
+      const std::vector<Window> windows(static_cast<size_t>(at_once),
+                                        *store_->Recent(0, 0, 1));
+      std::vector<int64_t> keys;
+      while (keys.size() < 1'000'000) {
+        table_->InsertAll(windows.data(), nullptr, at_once, &keys);
+      }
+      std::sort(keys.begin(), keys.end());
+      EXPECT_EQ(std::adjacent_find(keys.begin(), keys.end()), keys.end());
+      CheckValid();
+      // 2^16 items a slot, and those of a moment.
+      const int64_t largest_slot = *std::max_element(
+          keys.begin(), keys.end(), [](int64_t a, int64_t b) {
+            return (a & 0x7fffffff) < (b & 0x7fffffff);
+          });
+      EXPECT_LE(largest_slot & 0x7fffffff, 1'000'000 / 65'535 + 5);
+    }
+  }
+}
+
 TEST_F(TableTest, OfEqualKeysTheLastPriorityCounts) {
   Make(Options(SelectorOptions::Kind::kPrioritized, 4));
   const int64_t key = Insert();
