@@ -226,8 +226,8 @@ py::object ReplayBinding::AppendSteps(py::handle arrays, py::handle first,
   }
   if (n > 0 && is_first.is_one()) rows.front().first = is_first[0];
   if (n > 0 && is_last.is_one()) rows.back().last = is_last[0];
-  return AppendRows(&Replay::AppendSteps, rows.data(), n, pointers, priorities,
-                    timeout, return_keys);
+  return AppendRows(&Replay::AppendSteps, rows.data(), n, pointers, priorities, timeout,
+                    return_keys);
 }
 
 int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
