@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <utility>
 
 #include "cc/power.h"
@@ -12,8 +13,9 @@ namespace {
 
 constexpr int64_t kSlotMask = 0xffffffff;
 constexpr uint32_t kGenerationMask = 0x7fffffff;
-// Slots whose memory is set aside (not touched) at once, so that it never moves.
-constexpr int64_t kReservedSlots = int64_t{1} << 22;
+// Room that a table has at least.
+constexpr int64_t kMinSlots = 64;
+constexpr int64_t kMinBatch = 64;
 constexpr int64_t kPrefetchItems = 24;
 constexpr int64_t kDrawAhead = 256;
 
@@ -65,10 +67,49 @@ Table::Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter 
                                [](const View& view) { return view.is_of_steps(); })),
       store_(store),
       limiter_(std::move(limiter)),
-      random_(seed),
-      sampler_(MakeSelector(options_.sampler)),
-      remover_(MakeSelector(options_.remover)) {
-  items_.reserve(static_cast<size_t>(std::min(options_.max_size + 1, kReservedSlots)));
+      random_(seed) {
+  MakeSelectors();
+  try {
+    ReserveSlots(options_.max_size + 1);
+  } catch (const std::bad_alloc&) {
+    // What was set aside so far may be all the address space that there is.
+    items_ = {};
+    free_slots_ = {};
+    MakeSelectors();
+  }
+  ReserveMore(1);
+}
+
+void Table::MakeSelectors() {
+  sampler_ = MakeSelector(options_.sampler);
+  remover_ = MakeSelector(options_.remover);
+}
+
+void Table::ReserveMore(int64_t n) {
+  // There is one item above max_size only between an insert and the removal after it.
+  const int64_t most = std::max(options_.max_size + 1, capacity_);
+  const int64_t slots = std::min(num_slots_ + n, most);
+  if (slots > capacity_) {
+    ReserveSlots(std::min(std::max({slots, 2 * capacity_, kMinSlots}), most));
+  }
+  if (n > batch_) ReserveBatch(std::max({n, 2 * batch_, kMinBatch}));
+}
+
+// A failure leaves some of the parts with more room than the others, which is no harm.
+void Table::ReserveSlots(int64_t num_slots) {
+  items_.Reserve(num_slots);
+  free_slots_.Reserve(num_slots);
+  sampler_->Reserve(num_slots, batch_);
+  remover_->Reserve(num_slots, batch_);
+  capacity_ = num_slots;
+}
+
+void Table::ReserveBatch(int64_t batch) {
+  slots_.reserve(static_cast<size_t>(batch));
+  priorities_.reserve(static_cast<size_t>(batch));
+  sampler_->Reserve(capacity_, batch);
+  remover_->Reserve(capacity_, batch);
+  batch_ = batch;
 }
 
 TableStats Table::stats() const {
@@ -120,9 +161,8 @@ int64_t Table::FindSlot(int64_t key) const {
 }
 
 Status Table::CheckKeys(const int64_t* keys, int64_t n) const {
-  const auto num_slots = static_cast<int64_t>(items_.size());
   for (int64_t i = 0; i < n; ++i) {
-    if (keys[i] >= 0 && (keys[i] & kSlotMask) < num_slots) continue;
+    if (keys[i] >= 0 && (keys[i] & kSlotMask) < num_slots_ever_) continue;
     return InvalidArgumentError("key " + std::to_string(keys[i]) + " at index " +
                                 std::to_string(i) + " was never given out by table '" +
                                 options_.name + "'; pass the keys of its samples");
@@ -131,12 +171,13 @@ Status Table::CheckKeys(const int64_t* keys, int64_t n) const {
 }
 
 int64_t Table::TakeSlot() {
-  if (free_slots_.empty()) {
-    items_.emplace_back();
-    return static_cast<int64_t>(items_.size()) - 1;
+  if (num_free_ > 0) return free_slots_[--num_free_];
+  const int64_t slot = num_slots_++;
+  if (slot < num_slots_ever_) {
+    item(slot).generation = first_generation_;
+  } else {
+    num_slots_ever_ = num_slots_;
   }
-  const int64_t slot = free_slots_.back();
-  free_slots_.pop_back();
   return slot;
 }
 
@@ -156,6 +197,7 @@ Status Table::CheckShows(const Window& window) const {
 }
 
 int64_t Table::Insert(const Window& window, std::optional<double> priority) {
+  Reserve(1);
   const double p = priority.value_or(max_priority_);
   const int64_t slot = TakeSlot();
   Place(slot, window, p);
@@ -167,6 +209,7 @@ int64_t Table::Insert(const Window& window, std::optional<double> priority) {
 }
 
 void Table::InsertAll(const Window* windows, const double* priorities, int64_t n) {
+  Reserve(n);
   if (priorities == nullptr) {
     priorities_.assign(static_cast<size_t>(n), max_priority_);
     priorities = priorities_.data();
@@ -213,6 +256,7 @@ void Table::Retire(int64_t slot) {
   draws_left_ -= options_.max_times_sampled - removed.times_sampled;
   removed.window.length = 0;
   removed.generation = (removed.generation + 1) & kGenerationMask;
+  last_generation_ = std::max(last_generation_, removed.generation);
   limiter_.Deleted(1);
 }
 
@@ -233,7 +277,7 @@ void Table::Remove(int64_t slot) {
   sampler_->Remove(slot);
   remover_->Remove(slot);
   Retire(slot);
-  free_slots_.push_back(slot);
+  free_slots_[num_free_++] = slot;
 }
 
 void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows) {
@@ -252,6 +296,8 @@ void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* wi
 
 void Table::Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
                  Window* windows, int64_t num_batches) {
+  Reserve(n);
+  if (insert_on_sample_ != nullptr) insert_on_sample_->Reserve(n);
   const bool by_table = weights.normalizer == WeightOptions::Normalizer::kTable &&
                         weights.beta > 0;  // what is not used is not computed
   const double least = by_table ? sampler_->LeastProbability() : 1.0;
@@ -293,6 +339,7 @@ StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* pri
                                           int64_t n) {
   TFA_RETURN_IF_ERROR(CheckKeys(keys, n));
   TFA_RETURN_IF_ERROR(ValidatePriorities(priorities, n));
+  Reserve(n);
   slots_.clear();
   priorities_.clear();
   for (int64_t i = 0; i < n; ++i) {
@@ -327,17 +374,23 @@ StatusOr<int64_t> Table::Delete(const int64_t* keys, int64_t n) {
 }
 
 void Table::Reset() {
-  for (int64_t slot = 0; slot < static_cast<int64_t>(items_.size()); ++slot) {
-    if (item(slot).live()) Remove(slot);
-  }
+  items_.Clear();
+  free_slots_.Clear();
+  num_slots_ = 0;
+  num_free_ = 0;
+  first_generation_ = (last_generation_ + 1) & kGenerationMask;
+  last_generation_ = first_generation_;
+  sampler_->Clear();
+  remover_->Clear();
+  draws_left_ = 0;
   limiter_.Reset();
   num_stale_updates_ = 0;
   max_priority_ = 1.0;
 }
 
 void Table::CountRefs(std::vector<int32_t>* refs) const {
-  for (const Item& each : items_) {
-    if (each.live()) store_->CountRefs(each.window, refs);
+  for (int64_t slot = 0; slot < num_slots_; ++slot) {
+    if (item(slot).live()) store_->CountRefs(item(slot).window, refs);
   }
 }
 
@@ -366,13 +419,13 @@ Status Table::CheckValid() const {
   TFA_RETURN_IF_ERROR(remover_->CheckValid());
   int64_t live = 0;
   int64_t draws_left = 0;
-  for (int64_t slot = 0; slot < static_cast<int64_t>(items_.size()); ++slot) {
+  for (int64_t slot = 0; slot < num_slots_; ++slot) {
     if (!item(slot).live()) continue;
     ++live;
     draws_left += options_.max_times_sampled - item(slot).times_sampled;
     TFA_RETURN_IF_ERROR(CheckItem(slot));
   }
-  const auto slots = static_cast<int64_t>(items_.size() - free_slots_.size());
+  const int64_t slots = num_slots_ - num_free_;
   const int64_t counted = limiter_.num_inserts() - limiter_.num_deletes();
   if (live != slots || live != sampler_->size() || live != remover_->size() ||
       live != counted || live > options_.max_size) {

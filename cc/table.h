@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "cc/cpu.h"
-#include "cc/memory.h"
 #include "cc/random.h"
 #include "cc/rate_limiter.h"
 #include "cc/selector.h"
 #include "cc/serial.h"
+#include "cc/slot_array.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/table_options.h"
@@ -53,6 +53,14 @@ struct SampleArrays {
 // 2^31 owners) and finding an item needs no hash map.
 //
 // Insert, a draw, an update: the selectors' cost, O(log size) at most.
+//
+// Memory for max_size items is set aside at once, and costs address space only until
+// items use it. Where there is not so much of that (ulimit -v, or a system that hands
+// out no more memory than it has) the table grows by doubling, which copies it. Either
+// way `Reserve` is the one call that allocates for items: after it the calls that it
+// names cannot fail for want of memory, and without it they call it themselves and pass
+// on its std::bad_alloc, before anything has changed.
+//
 // Not thread-safe: the replay's mutex guards it. Borrows the step store.
 class Table {
  public:
@@ -60,6 +68,13 @@ class Table {
   // when the limiter could then stop for ever.
   static StatusOr<std::unique_ptr<Table>> Create(TableOptions options, StepStore* store,
                                                  uint64_t seed, int64_t num_rows = 1);
+
+  // Makes room for n more items in one call of Insert or InsertAll, or for a call of
+  // Draw or UpdatePriorities with n items, so that it allocates nothing. O(1), but where
+  // the table grows. std::bad_alloc when there is no memory; nothing has changed then.
+  void Reserve(int64_t n) {
+    if (n > batch_ || num_slots_ + n > capacity_) ReserveMore(n);
+  }
 
   const TableOptions& options() const { return options_; }
   const RateLimiter& rate_limiter() const { return limiter_; }
@@ -106,6 +121,8 @@ class Table {
 
   // Draws n items, and has the store hold their windows for the gather that has begun.
   // They are `num_batches` equal batches where weights are normalised by the batch.
+  // std::bad_alloc, having changed nothing, when there is no memory for the first
+  // weights normalised by the table.
   // REQUIRES: CanSample(n), n >= 1 and a multiple of num_batches.
   void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
             Window* windows, int64_t num_batches = 1);
@@ -118,14 +135,16 @@ class Table {
   // Removes items by key. Returns how many there were.
   StatusOr<int64_t> Delete(const int64_t* keys, int64_t n);
 
-  // Removes all items and sets the counts to zero. Old keys stay stale.
+  // Removes all items and sets the counts to zero. Old keys stay stale. Their memory
+  // goes back to the system at once, page by page. REQUIRES: the store is reset too,
+  // which is what lets go of the items' rows.
   void Reset();
 
   // Writes the items, naming segments by their numbers in `snapshot`, and all else
   // that the calls to come depend on.
   void Save(const StoreSnapshot& snapshot, Writer* out) const;
   // About as many bytes as that is.
-  int64_t SavedBytes() const { return static_cast<int64_t>(items_.size()) * 64; }
+  int64_t SavedBytes() const { return num_slots_ever_ * 64; }
   // A table as it was saved, over a store that was loaded. `options` count, not those
   // of then: items that exceed them are removed, a sampler or remover of another kind
   // starts with the items in the order they came. kInvalidArgument when the outputs
@@ -151,8 +170,8 @@ class Table {
 
   Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter);
 
-  Item& item(int64_t slot) { return items_[static_cast<size_t>(slot)]; }
-  const Item& item(int64_t slot) const { return items_[static_cast<size_t>(slot)]; }
+  Item& item(int64_t slot) { return items_[slot]; }
+  const Item& item(int64_t slot) const { return items_[slot]; }
   // An item may lie on two lines.
   TFA_PREFETCHES void PrefetchItem(int64_t slot) const {
     __builtin_prefetch(&item(slot), 1);
@@ -165,6 +184,10 @@ class Table {
   int64_t DrawsLeft() const {
     return options_.max_times_sampled > 0 ? draws_left_ : RateLimiter::kUnbounded;
   }
+  void ReserveMore(int64_t n);
+  void ReserveSlots(int64_t num_slots);
+  void ReserveBatch(int64_t batch);
+  void MakeSelectors();
   int64_t TakeSlot();
   int64_t ChooseRemoved();
   void Place(int64_t slot, const Window& window, double priority);
@@ -188,8 +211,15 @@ class Table {
   std::unique_ptr<Selector> sampler_;
   std::unique_ptr<Selector> remover_;
 
-  std::vector<Item, AlignedAllocator<Item>> items_;  // by slot
-  std::vector<int64_t> free_slots_;
+  int64_t capacity_ = 0;  // slots for which there is room
+  int64_t batch_ = 0;     // items of a call for which there is room
+  SlotArray<Item> items_;  // by slot
+  int64_t num_slots_ = 0;  // those from here on had no items since the last Reset
+  int64_t num_slots_ever_ = 0;     // the same since there is a table
+  uint32_t first_generation_ = 0;  // of a slot's first item since, if it had others
+  uint32_t last_generation_ = 0;   // the greatest that there was
+  SlotArray<int64_t> free_slots_;  // that had items since the last Reset
+  int64_t num_free_ = 0;
   std::vector<int64_t> slots_;      // scratch of Draw and UpdatePriorities
   std::vector<double> priorities_;  // scratch of UpdatePriorities
   int64_t draws_left_ = 0;          // while max_times_sampled > 0

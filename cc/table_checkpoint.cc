@@ -36,10 +36,12 @@ void PutSelector(const SelectorOptions& options, const Selector& selector,
 
 }  // namespace
 
+// Slots that had no items since the last Reset are saved as free ones, of which those
+// are the last to be used again.
 void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
-  const auto num_slots = static_cast<int64_t>(items_.size());
-  out->PutArrayOf<ItemRecord>(num_slots, [this, &snapshot](int64_t slot) {
-    const Item& saved = item(slot);
+  out->PutArrayOf<ItemRecord>(num_slots_ever_, [this, &snapshot](int64_t slot) {
+    Item saved = item(slot);
+    if (slot >= num_slots_) saved.generation = first_generation_;
     const Window window = saved.live() ? saved.window : Window();
     const auto segment = static_cast<size_t>(window.segment);
     return ItemRecord{saved.live() ? snapshot.numbers[segment] : 0,
@@ -51,7 +53,10 @@ void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
                       saved.generation,
                       saved.times_sampled};
   });
-  out->PutArray(free_slots_);
+  const int64_t num_unused = num_slots_ever_ - num_slots_;
+  out->PutArrayOf<int64_t>(num_unused + num_free_, [this, num_unused](int64_t i) {
+    return i < num_unused ? num_slots_ever_ - 1 - i : free_slots_[i - num_unused];
+  });
   for (const uint64_t word : random_.state()) out->Put(word);
   for (const int64_t count : {limiter_.num_inserts(), limiter_.num_samples(),
                               limiter_.num_deletes(), num_stale_updates_}) {
@@ -85,19 +90,22 @@ Status Table::Contradiction() const {
 
 Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
   const std::vector<ItemRecord> records = in->GetArray<ItemRecord>();
-  free_slots_ = in->GetArray<int64_t>();
+  const std::vector<int64_t> free_slots = in->GetArray<int64_t>();
   if (!in->ok()) return Contradiction();
-  items_.resize(records.size());
+  num_slots_ = static_cast<int64_t>(records.size());
+  num_slots_ever_ = num_slots_;
+  if (num_slots_ > capacity_) ReserveSlots(num_slots_);
   size_t num_free = 0;
   for (size_t slot = 0; slot < records.size(); ++slot) {
     const ItemRecord& record = records[slot];
-    Item& loaded = items_[slot];
+    Item& loaded = item(static_cast<int64_t>(slot));
     const bool counted = record.generation <= kLastGeneration;
     if (!counted || record.times_sampled < 0) return Contradiction();
     loaded.window = {record.segment, record.offset, record.length, record.episode_step};
     loaded.priority = record.priority;
     loaded.inserted_at = record.inserted_at;
     loaded.generation = record.generation;
+    last_generation_ = std::max(last_generation_, record.generation);
     loaded.times_sampled = record.times_sampled;
     if (!loaded.live()) {
       ++num_free;
@@ -109,13 +117,14 @@ Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
     store_->Ref(loaded.window);
     draws_left_ += options_.max_times_sampled - loaded.times_sampled;
   }
-  if (num_free != free_slots_.size()) return Contradiction();
+  if (num_free != free_slots.size()) return Contradiction();
   std::vector<bool> seen(records.size());
-  for (const int64_t slot : free_slots_) {
+  for (const int64_t slot : free_slots) {
     const auto index = static_cast<size_t>(slot);
-    if (slot < 0 || index >= records.size()) return Contradiction();
-    if (items_[index].live() || seen[index]) return Contradiction();
+    if (slot < 0 || slot >= num_slots_) return Contradiction();
+    if (item(slot).live() || seen[index]) return Contradiction();
     seen[index] = true;
+    free_slots_[num_free_++] = slot;
   }
   return OkStatus();
 }
@@ -131,15 +140,16 @@ bool Table::LoadCounts(Reader* in) {
   limiter_.SetCounts(inserts, samples, deletes);
   num_stale_updates_ = in->Get<int64_t>();
   max_priority_ = in->Get<double>();
-  const auto live = static_cast<int64_t>(items_.size() - free_slots_.size());
+  const int64_t live = num_slots_ - num_free_;
   if (inserts < 0 || samples < 0 || deletes < 0 || inserts - deletes != live) {
     return false;
   }
   return std::isfinite(max_priority_) &&
-         std::all_of(items_.begin(), items_.end(), [this, inserts](const Item& each) {
-           return each.priority <= max_priority_ && 0 <= each.inserted_at &&
-                  (!each.live() || each.inserted_at < inserts);
-         });
+         std::all_of(items_.data(), items_.data() + num_slots_,
+                     [this, inserts](const Item& each) {
+                       return each.priority <= max_priority_ && 0 <= each.inserted_at &&
+                              (!each.live() || each.inserted_at < inserts);
+                     });
 }
 
 bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
@@ -147,14 +157,16 @@ bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
   const bool same_kind = in->Get<int32_t>() == static_cast<int32_t>(options.kind);
   Reader block = in->GetBlock();
   if (!in->ok()) return false;
-  std::vector<double> priorities(items_.size());
-  std::vector<bool> live(items_.size());
-  for (size_t slot = 0; slot < items_.size(); ++slot) {
-    priorities[slot] = items_[slot].priority;
-    live[slot] = items_[slot].live();
+  const auto num_slots = static_cast<size_t>(num_slots_);
+  std::vector<double> priorities(num_slots);
+  std::vector<bool> live(num_slots);
+  for (size_t i = 0; i < num_slots; ++i) {
+    const Item& each = item(static_cast<int64_t>(i));
+    priorities[i] = each.priority;
+    live[i] = each.live();
   }
   if (same_kind) return selector->Load(&block, priorities, live) && block.done();
-  std::vector<int64_t> slots(items_.size());
+  std::vector<int64_t> slots(num_slots);
   std::iota(slots.begin(), slots.end(), 0);
   std::sort(slots.begin(), slots.end(), [this](int64_t a, int64_t b) {
     return item(a).inserted_at < item(b).inserted_at;
@@ -167,8 +179,7 @@ bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
 
 // Removes what exceeds the bounds that the options set, which may be new ones.
 void Table::KeepWithinBounds() {
-  const auto num_slots = static_cast<int64_t>(items_.size());
-  for (int64_t slot = 0; slot < num_slots && options_.max_times_sampled > 0; ++slot) {
+  for (int64_t slot = 0; slot < num_slots_ && options_.max_times_sampled > 0; ++slot) {
     const bool spent = item(slot).times_sampled >= options_.max_times_sampled;
     if (item(slot).live() && spent) Remove(slot);
   }

@@ -24,12 +24,12 @@ TEST(MinTreeTest, TheLeastIsThatOfAllLeavesAfterEveryRandomOperation) {
       model[leaf] = random.Below(4) == 0 ? kInfinity : random.Uniform01();
       tree.Set(static_cast<int64_t>(leaf), model[leaf]);
       ASSERT_EQ(tree.least(), *std::min_element(model.begin(), model.end()));
-      const Status status = tree.CheckValid();
+      const Status status = tree.CheckValid(tree.capacity());
       ASSERT_TRUE(status.ok()) << status.message();
     }
     tree.Clear();
     EXPECT_EQ(tree.least(), kInfinity);
-    EXPECT_TRUE(tree.CheckValid().ok());
+    EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
   }
 }
 
@@ -42,7 +42,7 @@ TEST(MinTreeTest, GrowingKeepsTheLeaves) {
   }
   tree.Set(699, kInfinity);
   EXPECT_EQ(tree.least(), 302.0);
-  EXPECT_TRUE(tree.CheckValid().ok());
+  EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
 }
 
 }  // namespace

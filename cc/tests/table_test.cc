@@ -217,6 +217,7 @@ TEST_F(TableTest, ResetForgetsItemsAndCountsButNotWhoseAKeyWas) {
   Make(Options(SelectorOptions::Kind::kUniform, 10));
   const int64_t key = Insert(5.0);
   table_->Reset();
+  store_->Reset();
   EXPECT_EQ(table_->size(), 0);
   EXPECT_EQ(table_->stats().num_inserted, 0);
   EXPECT_NE(Insert(), key);
