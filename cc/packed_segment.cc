@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "cc/block_codec.h"
@@ -89,7 +90,11 @@ uint8_t* PackedSegment::Release() { return std::exchange(data_, nullptr); }
 PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
                    std::vector<uint8_t>* scratch) {
   const int64_t max_bytes = layout.bytes - layout.bytes / 8;
-  scratch->resize(std::max(scratch->size(), Size(max_bytes)));
+  try {
+    scratch->resize(std::max(scratch->size(), Size(max_bytes)));
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
   const int64_t bytes = Packing(layout, segment, scratch->data(), max_bytes).Run();
   if (bytes == 0) return {};
   auto* const data = static_cast<uint8_t*>(AllocateAligned(bytes));
@@ -104,6 +109,14 @@ Unpacker::Unpacker(const SegmentLayout& layout, int64_t column)
       block_rows_(layout.block_rows[SegmentLayout::Index(column)]),
       offset_(layout.offsets[SegmentLayout::Index(column)]),
       first_block_(layout.first_block[SegmentLayout::Index(column)]) {}
+
+void Unpacker::Reserve(Block* block) const {
+  if (block->rows == nullptr) block->rows.reset(new uint8_t[Size(block_rows_ * row_bytes_)]);
+}
+
+void Unpacker::Reserve() {
+  for (Block& block : blocks_) Reserve(&block);
+}
 
 const uint8_t* Unpacker::Row(const uint8_t* segment, int64_t row) {
   if (layout_.PackedBytes(segment) == 0) return segment + offset_ + row * row_bytes_;
@@ -123,7 +136,7 @@ const uint8_t* Unpacker::Unpack(const uint8_t* segment, int64_t index) {
   if (packed == bytes) return segment + begin;
   newest_ = (newest_ + blocks_.size() - 1) % blocks_.size();
   Block& block = blocks_[newest_];
-  if (block.rows == nullptr) block.rows.reset(new uint8_t[Size(bytes)]);
+  Reserve(&block);
   Decompress(segment + begin, packed, block.rows.get(), bytes);
   block.segment = segment;
   block.index = index;

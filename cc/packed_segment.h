@@ -46,6 +46,10 @@ class Unpacker {
   // Borrows the layout. REQUIRES: layout.packs(column).
   Unpacker(const SegmentLayout& layout, int64_t column);
 
+  // Fetches memory for kKept blocks, which Row else does when it needs it.
+  // std::bad_alloc when there is none.
+  void Reserve();
+
   // A row and those after it in its block; the memory stays as it is until rows of
   // kKept other blocks were asked for. O(1), or the bytes of a block.
   const uint8_t* Row(const uint8_t* segment, int64_t row);
@@ -59,6 +63,7 @@ class Unpacker {
     std::unique_ptr<uint8_t[]> rows;
   };
 
+  void Reserve(Block* block) const;
   const uint8_t* Unpack(const uint8_t* segment, int64_t index);
 
   const SegmentLayout& layout_;

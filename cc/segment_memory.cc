@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cc/memory.h"
+#include "cc/slot_array.h"
 
 namespace tfa {
 namespace {
@@ -15,14 +16,15 @@ constexpr int64_t kMaxMappedBytes = int64_t{256} << 20;
 }  // namespace
 
 SegmentMemory::~SegmentMemory() {
-  for (const auto& [slab, bytes] : slabs_) Free(slab, bytes);
+  for (const Slab& slab : slabs_) Free(slab);
+  while (releasable_ && num_idle() > 0) Release();
 }
 
-void SegmentMemory::Free(void* slab, int64_t bytes) {
+void SegmentMemory::Free(const Slab& slab) const {
   if (file_ != nullptr) {
-    MappedFile::Unmap(slab, bytes);
+    MappedFile::Unmap(slab.memory, slab.bytes);
   } else {
-    FreeAligned(slab, bytes);
+    FreeAligned(slab.memory, slab.bytes);
   }
 }
 
@@ -32,6 +34,9 @@ Status SegmentMemory::Grow(int64_t most) {
       releasable_ ? 1 : std::max<int64_t>(1, max_slab / piece_bytes_);
   const int64_t count = std::min(std::clamp<int64_t>(num_pieces_, 1, fitting), most);
   const int64_t bytes = count * piece_bytes_;
+  // Also for the pieces that are taken, when they come back.
+  ReserveMore(&idle_, static_cast<size_t>(num_taken() + count));
+  ReserveMore(&slabs_, 1);
   void* slab = nullptr;
   if (file_ == nullptr) {
     slab = AllocateAligned(bytes);
@@ -45,7 +50,7 @@ Status SegmentMemory::Grow(int64_t most) {
                                   std::to_string(bytes_allocated()) +
                                   " bytes are allocated); lower the tables' max_size");
   }
-  slabs_.emplace(slab, bytes);
+  if (!releasable_) slabs_.push_back({slab, bytes});
   // Those at the start of the slab are used first.
   for (int64_t i = count - 1; i >= 0; --i) {
     idle_.push_back(static_cast<uint8_t*>(slab) + i * piece_bytes_);
@@ -61,9 +66,7 @@ uint8_t* SegmentMemory::Take() {
 }
 
 void SegmentMemory::Release() {
-  uint8_t* const piece = Take();
-  slabs_.erase(piece);
-  Free(piece, piece_bytes_);
+  Free({Take(), piece_bytes_});
   --num_pieces_;
 }
 
