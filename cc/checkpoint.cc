@@ -185,21 +185,30 @@ Status FindTables(const std::vector<TableOptions>& options, Reader* in,
 
 }  // namespace
 
-StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
-                                            const std::function<void()>& when_copied) {
+StatusOr<std::vector<FileSum>> Replay::Save(
+    const std::string& directory, const std::function<void()>& when_copied) try {
+  // Before the lock, so that it is not held while their memory is given back.
+  Writer state;
+  std::shared_ptr<StepStore> store;
   Lock lock(mutex_);
   int64_t bytes = store_->num_segments() * 16;
   for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
   lock.unlock();
-  Writer state;
   state.Reserve(bytes);
   state.Put(kMagic);
   state.Put(kVersion);
 
   lock.lock();
   TFA_RETURN_IF_ERROR(CheckOpen());
-  const std::shared_ptr<StepStore> store = store_;
+  store = store_;
   const StoreSnapshot snapshot = store->Save(&state);
+  // Lets go of the rows, however the rest ends.
+  const auto unpin = [&](const StoreSnapshot* saved) {
+    if (!lock.owns_lock()) lock.lock();
+    store->Unpin(saved->segments);
+    NotifyAll();
+  };
+  const std::unique_ptr<const StoreSnapshot, decltype(unpin)> pinned(&snapshot, unpin);
   state.Put(num_tables());
   for (const std::unique_ptr<Table>& table : tables_) {
     state.PutString(table->options().name);
@@ -211,16 +220,15 @@ StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
   if (when_copied) when_copied();
 
   std::vector<FileSum> sums;
-  Status status = WriteFiles(directory, state, snapshot.segments, store.get(), &sums);
-  lock.lock();
-  store->Unpin(snapshot.segments);
-  NotifyAll();
-  if (!status.ok()) return status;
+  TFA_RETURN_IF_ERROR(
+      WriteFiles(directory, state, snapshot.segments, store.get(), &sums));
   return sums;
+} catch (const std::bad_alloc&) {
+  return ResourceExhaustedError("no memory to write a checkpoint");
 }
 
 Status Replay::Restore(const std::string& directory,
-                       const std::vector<FileSum>& files) {
+                       const std::vector<FileSum>& files) try {
   std::vector<uint8_t> state;
   TFA_RETURN_IF_ERROR(ReadState(directory, files, &state));
   Reader in(state.data(), static_cast<int64_t>(state.size()));
@@ -259,6 +267,8 @@ Status Replay::Restore(const std::string& directory,
   to_pack_.notify_one();
   NotifyAll();
   return OkStatus();
+} catch (const std::bad_alloc&) {
+  return ResourceExhaustedError("no memory to restore the checkpoint");
 }
 
 }  // namespace tfa

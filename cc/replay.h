@@ -55,7 +55,9 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 // segment at a time, without the mutex. Nothing but memory depends on when.
 //
 // Errors: kCancelled from every call after `Close`; kDeadlineExceeded from the
-// waiting ones; a call that fails has changed nothing.
+// waiting ones; kResourceExhausted from all where there is no memory, or std::bad_alloc
+// where there is not even enough to say so. A call that fails has changed nothing: what
+// allocates comes first, and only then what is seen by others.
 class Replay {
  public:
   static StatusOr<std::unique_ptr<Replay>> Create(ReplayOptions options);
@@ -151,6 +153,8 @@ class Replay {
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
   Status AdmitItems();
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
+  Status ReserveAppend(int64_t num_segments);
+  StatusOr<std::string> ReserveAndMakeRoom(int64_t num_segments);
   void MakeItems(size_t table, const RowFlags* rows, int64_t n,
                  const double* priorities);
   void MakeWindows(const Pattern& pattern, const RowFlags& row);
@@ -173,6 +177,7 @@ class Replay {
 
   const ReplayOptions options_;
   Workers workers_{kMaxWorkers};  // share what is much to gather
+  int64_t max_runs_ = 1;          // episodes that an item has steps of, at most
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   int64_t num_waiting_ = 0;
