@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
@@ -213,10 +214,17 @@ MakeCall Save(Directories* directories) {
 }
 
 MakeCall Restore(Directories* directories) {
-  return [directories](Replay* replay, Result*) -> Call {
-    const std::string directory = directories->New();
-    const std::vector<FileSum> files = *replay->Save(directory);
-    return [=] { return replay->Restore(directory, files); };
+  using Saved = std::pair<std::string, std::vector<FileSum>>;
+  const auto saved = std::make_shared<std::map<Replay*, Saved>>();
+  return [=](Replay* replay, Result*) -> Call {
+    if (saved->count(replay) == 0) {
+      const std::string directory = directories->New();
+      (*saved)[replay] = {directory, *replay->Save(directory)};
+    }
+    return [=] {
+      const Saved& from = saved->at(replay);
+      return replay->Restore(from.first, from.second);
+    };
   };
 }
 
