@@ -138,13 +138,14 @@ Status ReadRows(const std::string& directory, const std::vector<FileSum>& files,
     TFA_RETURN_IF_ERROR(columns.back()->Open());
   }
   std::vector<uint8_t> scratch;
+  PackingBuffer buffer;
   for (const SegmentRows& each : segments) {
     TFA_RETURN_IF_ERROR(store->StartFilling(each));
     for (int64_t c = 0; c <= num_columns; ++c) {
       TFA_RETURN_IF_ERROR(ReadRaw(each, store->RowsOf(each.segment, c), &scratch,
                                   columns[static_cast<size_t>(c)].get()));
     }
-    TFA_RETURN_IF_ERROR(store->FinishFilling(each, &scratch));
+    TFA_RETURN_IF_ERROR(store->FinishFilling(each, &buffer));
   }
   for (const std::unique_ptr<FileReader>& column : columns) {
     TFA_RETURN_IF_ERROR(column->Finish());

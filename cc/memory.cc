@@ -2,14 +2,13 @@
 
 #include <sys/mman.h>
 
+#include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace tfa {
 namespace {
 
 constexpr int64_t kLine = 64;
-constexpr std::align_val_t kLineAlignment{kLine};
 
 #ifdef MAP_NORESERVE
 constexpr int kUncounted = MAP_NORESERVE;
@@ -47,7 +46,8 @@ void* MapHugePages(int64_t bytes, int flags = 0) {
 void* AllocateAligned(int64_t bytes) {
   if (bytes >= kHugePageBytes) return MapHugePages(bytes);
   const auto size = static_cast<size_t>(bytes > 0 ? RoundUp(bytes, kLine) : kLine);
-  return ::operator new(size, kLineAlignment, std::nothrow);
+  void* memory = nullptr;
+  return posix_memalign(&memory, kLine, size) == 0 ? memory : nullptr;
 }
 
 void* AllocateZeroed(int64_t bytes) {
@@ -71,7 +71,7 @@ void ZeroAgain(void* memory, int64_t bytes) {
 void FreeAligned(void* memory, int64_t bytes) {
   if (memory == nullptr) return;
   if (bytes < kHugePageBytes) {
-    ::operator delete(memory, kLineAlignment);
+    std::free(memory);
   } else {
     munmap(memory, static_cast<size_t>(RoundUp(bytes, kHugePageBytes)));
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "cc/block_codec.h"
@@ -87,19 +86,24 @@ PackedSegment& PackedSegment::operator=(PackedSegment&& other) noexcept {
 
 uint8_t* PackedSegment::Release() { return std::exchange(data_, nullptr); }
 
+uint8_t* PackingBuffer::Get(int64_t bytes) {
+  if (bytes <= bytes_) return data_;
+  FreeAligned(data_, bytes_);
+  data_ = static_cast<uint8_t*>(AllocateAligned(bytes));
+  bytes_ = data_ == nullptr ? 0 : bytes;
+  return data_;
+}
+
 PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
-                   std::vector<uint8_t>* scratch) {
+                   PackingBuffer* buffer) {
   const int64_t max_bytes = layout.bytes - layout.bytes / 8;
-  try {
-    scratch->resize(std::max(scratch->size(), Size(max_bytes)));
-  } catch (const std::bad_alloc&) {
-    return {};
-  }
-  const int64_t bytes = Packing(layout, segment, scratch->data(), max_bytes).Run();
+  uint8_t* const packed = buffer->Get(max_bytes);
+  if (packed == nullptr) return {};
+  const int64_t bytes = Packing(layout, segment, packed, max_bytes).Run();
   if (bytes == 0) return {};
   auto* const data = static_cast<uint8_t*>(AllocateAligned(bytes));
   if (data == nullptr) return {};
-  std::memcpy(data, scratch->data(), Size(bytes));
+  std::memcpy(data, packed, Size(bytes));
   return {data, bytes};
 }
 

@@ -166,7 +166,7 @@ class Replay {
   StatusOr<std::string> MakeRoom(int64_t num_segments);
   Status StartPacker();
   void PackUntilClosed();
-  bool PackOne(Lock* lock, std::vector<uint8_t>* scratch);
+  bool PackOne(Lock* lock, PackingBuffer* buffer);
   bool MustAwaitPacker(int64_t num_segments) const;
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
   Status Await(const std::string& reason, Lock* lock, Deadline deadline,

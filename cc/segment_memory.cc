@@ -1,6 +1,7 @@
 #include "cc/segment_memory.h"
 
 #include <algorithm>
+#include <new>
 #include <string>
 
 #include "cc/memory.h"
@@ -28,17 +29,26 @@ void SegmentMemory::Free(const Slab& slab) const {
   }
 }
 
+// Whether there is memory to list so many more pieces, also those that are taken now,
+// when they come back.
+bool SegmentMemory::ReserveLists(int64_t count) try {
+  ReserveMore(&idle_, static_cast<size_t>(num_taken() + count));
+  ReserveMore(&slabs_, 1);
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
 Status SegmentMemory::Grow(int64_t most) {
   const int64_t max_slab = file_ == nullptr ? kMaxSlabBytes : kMaxMappedBytes;
   const int64_t fitting =
       releasable_ ? 1 : std::max<int64_t>(1, max_slab / piece_bytes_);
   const int64_t count = std::min(std::clamp<int64_t>(num_pieces_, 1, fitting), most);
   const int64_t bytes = count * piece_bytes_;
-  // Also for the pieces that are taken, when they come back.
-  ReserveMore(&idle_, static_cast<size_t>(num_taken() + count));
-  ReserveMore(&slabs_, 1);
   void* slab = nullptr;
-  if (file_ == nullptr) {
+  if (!ReserveLists(count)) {
+    // Says so below.
+  } else if (file_ == nullptr) {
     slab = AllocateAligned(bytes);
   } else {
     StatusOr<void*> grown = file_->Grow(bytes);

@@ -31,8 +31,7 @@ class SegmentMemory {
   int64_t num_taken() const { return num_pieces_ - num_idle(); }
 
   // As many more pieces as there are, but not more than fill a slab or `most`.
-  // kResourceExhausted, kIoError or std::bad_alloc when there is no memory; nothing has
-  // changed then.
+  // kResourceExhausted or kIoError when there is no memory; nothing has changed then.
   // REQUIRES: most >= 1.
   Status Grow(int64_t most);
   // REQUIRES: num_idle() > 0.
@@ -47,6 +46,7 @@ class SegmentMemory {
     int64_t bytes;
   };
 
+  bool ReserveLists(int64_t count);
   void Free(const Slab& slab) const;
 
   const int64_t piece_bytes_;

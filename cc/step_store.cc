@@ -126,7 +126,10 @@ Status StepStore::Reserve(int64_t n) {
     const bool fits = options_.max_bytes == 0 || layout_.packs() ||
                       bytes_allocated() + layout_.bytes <= options_.max_bytes;
     if (!fits) return OkStatus();
-    TFA_RETURN_IF_ERROR(GrowMemory());
+    const Status grown = GrowMemory();
+    if (grown.ok()) continue;
+    ReleaseIdle();
+    return grown;
   }
   return OkStatus();
 }

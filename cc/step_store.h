@@ -170,8 +170,8 @@ class StepStore {
   // Pins the next of them; -1 when there is none.
   int32_t StartPacking();
   // Packs the rows of a segment that was started on.
-  PackedSegment PackRows(int32_t segment, std::vector<uint8_t>* scratch) const {
-    return Pack(layout_, SegmentData(segment), scratch);
+  PackedSegment PackRows(int32_t segment, PackingBuffer* buffer) const {
+    return Pack(layout_, SegmentData(segment), buffer);
   }
   // Unpins the segment; what was packed, if anything, takes the place of its rows.
   void FinishPacking(int32_t segment, PackedSegment packed);
@@ -192,7 +192,7 @@ class StepStore {
   // them if they would have been by now. Both for each in turn, then all are let go.
   // kInvalidArgument when max_bytes is too little.
   Status StartFilling(const SegmentRows& each);
-  Status FinishFilling(const SegmentRows& each, std::vector<uint8_t>* scratch);
+  Status FinishFilling(const SegmentRows& each, PackingBuffer* buffer);
   void FinishLoading(const std::vector<SegmentRows>& segments);
   // Whether a window's rows, and those before it for stacking, are all in segments
   // that were loaded.

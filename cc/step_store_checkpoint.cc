@@ -147,10 +147,9 @@ Status StepStore::StartFilling(const SegmentRows& each) {
   return OkStatus();
 }
 
-Status StepStore::FinishFilling(const SegmentRows& each,
-                                std::vector<uint8_t>* scratch) {
+Status StepStore::FinishFilling(const SegmentRows& each, PackingBuffer* buffer) {
   if (layout_.packs() && !each.open) {
-    PackedSegment packed = PackRows(each.segment, scratch);
+    PackedSegment packed = PackRows(each.segment, buffer);
     if (!packed.empty()) MoveIn(&header(each.segment), std::move(packed));
   }
   if (options_.max_bytes == 0 || bytes_in_use() <= options_.max_bytes) {

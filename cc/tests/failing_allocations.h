@@ -1,9 +1,13 @@
-// Allocations that fail on demand. Replaces the program's operator new: include it in
-// one source file of a program only.
+// Allocations that fail on demand. Replaces the program's operator new, and stands in
+// for posix_memalign and mmap where it is linked with --wrap: include it in one source
+// file of a program only.
 #ifndef TFAGENTS_CORE_CC_TESTS_FAILING_ALLOCATIONS_H_
 #define TFAGENTS_CORE_CC_TESTS_FAILING_ALLOCATIONS_H_
 
+#include <sys/mman.h>
+
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -55,9 +59,7 @@ class FailingAllocations {
 // Null when there is no memory.
 inline void* AllocateOrFail(size_t size, size_t alignment) noexcept {
   if (FailingAllocations::Fails()) return nullptr;
-  void* memory = nullptr;
-  const bool good = posix_memalign(&memory, alignment, size) == 0;
-  return good ? memory : nullptr;
+  return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
 
 inline void* AllocateOrThrow(size_t size, size_t alignment) {
@@ -69,6 +71,25 @@ inline void* AllocateOrThrow(size_t size, size_t alignment) {
 inline constexpr size_t kNewAlignment = alignof(std::max_align_t);
 
 }  // namespace tfa
+
+#ifdef TFA_WRAPS_ALLOCATIONS
+extern "C" {
+
+int __real_posix_memalign(void** memory, size_t alignment, size_t size);
+int __wrap_posix_memalign(void** memory, size_t alignment, size_t size) {
+  if (tfa::FailingAllocations::Fails()) return ENOMEM;
+  return __real_posix_memalign(memory, alignment, size);
+}
+
+void* __real_mmap(void* at, size_t size, int access, int flags, int file, off_t begin);
+void* __wrap_mmap(void* at, size_t size, int access, int flags, int file,
+                         off_t begin) {
+  if (tfa::FailingAllocations::Fails()) return MAP_FAILED;
+  return __real_mmap(at, size, access, flags, file, begin);
+}
+
+}  // extern "C"
+#endif
 
 void* operator new(size_t size) {
   return tfa::AllocateOrThrow(size, tfa::kNewAlignment);
