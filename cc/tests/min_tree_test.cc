@@ -33,6 +33,20 @@ TEST(MinTreeTest, TheLeastIsThatOfAllLeavesAfterEveryRandomOperation) {
   }
 }
 
+TEST(MinTreeTest, TheSmallestAndTheLargestNumbersKeepTheirOrder) {
+  using Limits = std::numeric_limits<double>;
+  const double falling[] = {kInfinity, Limits::max(), 0x1.0p+900, 1.0, Limits::min(),
+                            Limits::denorm_min(), 0.0};
+  MinTree tree(100);
+  int64_t leaf = 99;
+  for (const double value : falling) {
+    tree.Set(leaf, value);
+    leaf -= 13;
+    EXPECT_EQ(tree.least(), value);
+    EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
+  }
+}
+
 TEST(MinTreeTest, GrowingKeepsTheLeaves) {
   MinTree tree(0);
   for (int64_t leaf = 0; leaf < 700; ++leaf) {
