@@ -67,8 +67,8 @@ class HeapSelector : public Selector {
     std::sort(nodes.begin(), nodes.end(), [](const Node& a, const Node& b) {
       return a.written_at < b.written_at;
     });
-    const auto slot = [&nodes](int64_t i) { return nodes[static_cast<size_t>(i)].slot; };
-    out->PutArrayOf<int64_t>(size(), slot);
+    out->PutArrayOf<int64_t>(
+        size(), [&nodes](int64_t i) { return nodes[static_cast<size_t>(i)].slot; });
   }
 
   bool Load(Reader* in, const std::vector<double>& priorities,

@@ -72,8 +72,8 @@ class LineTree {
     for (Level& level : levels_) level.Clear();
   }
 
-  // kFailedPrecondition, naming the `kind` of tree, when a node is not what its children
-  // combine to. Looks at the first `num_leaves` leaves and all that is above them.
+  // kFailedPrecondition, naming the `kind` of tree, when a node is not what its
+  // children combine to. Looks at the first `num_leaves` leaves and all above them.
   Status CheckValid(const std::string& kind, int64_t num_leaves) const {
     int64_t nodes = num_leaves;
     for (size_t level = 1; level < levels_.size(); ++level) {

@@ -115,7 +115,8 @@ Unpacker::Unpacker(const SegmentLayout& layout, int64_t column)
       first_block_(layout.first_block[SegmentLayout::Index(column)]) {}
 
 void Unpacker::Reserve(Block* block) const {
-  if (block->rows == nullptr) block->rows.reset(new uint8_t[Size(block_rows_ * row_bytes_)]);
+  if (block->rows != nullptr) return;
+  block->rows.reset(new uint8_t[Size(block_rows_ * row_bytes_)]);
 }
 
 void Unpacker::Reserve() {

@@ -97,7 +97,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) try {
   TFA_RETURN_IF_ERROR(replay->StartPacker());
   return replay;
 } catch (const std::bad_alloc&) {
-  return ResourceExhaustedError("no memory for the replay; lower num_streams or history");
+  return ResourceExhaustedError("no memory for the replay; lower num_streams");
 }
 
 Status Replay::CheckOpen() const {

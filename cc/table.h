@@ -70,8 +70,9 @@ class Table {
                                                  uint64_t seed, int64_t num_rows = 1);
 
   // Makes room for n more items in one call of Insert or InsertAll, or for a call of
-  // Draw or UpdatePriorities with n items, so that it allocates nothing. O(1), but where
-  // the table grows. std::bad_alloc when there is no memory; nothing has changed then.
+  // Draw or UpdatePriorities with n items, so that it allocates nothing. O(1), but
+  // where the table grows. std::bad_alloc when there is no memory; nothing has changed
+  // then.
   void Reserve(int64_t n) {
     if (n > batch_ || num_slots_ + n > capacity_) ReserveMore(n);
   }

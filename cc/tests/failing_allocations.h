@@ -15,8 +15,8 @@
 
 namespace tfa {
 
-// While it lives, allocations of its thread, or of all threads, fail: the one that comes
-// after `num_good` others, and with `forever` all that come after that too.
+// While it lives, allocations of its thread fail: the one that comes after `num_good`
+// others, and with `forever` all that come after that too.
 class FailingAllocations {
  public:
   FailingAllocations(int64_t num_good, bool forever) {
@@ -29,13 +29,20 @@ class FailingAllocations {
   // How many failed since the last one was made.
   static int64_t num_failed() { return num_failed_; }
 
+  // Has this thread's allocations of so many bytes fail; none if max_bytes is 0.
+  static void FailOfSize(size_t min_bytes, size_t max_bytes) {
+    min_bytes_ = min_bytes;
+    max_bytes_ = max_bytes;
+  }
+
   // Whether all allocations of threads but this one fail.
   static void FailElsewhere(bool fail) {
     is_spared_ = true;
     fails_elsewhere_ = fail;
   }
 
-  static bool Fails() {
+  static bool Fails(size_t bytes) {
+    if (min_bytes_ <= bytes && bytes <= max_bytes_) return true;
     if (fails_elsewhere_ && !is_spared_) return true;
     if (num_good_ == kNever) return false;
     if (num_good_ > 0) {
@@ -52,13 +59,15 @@ class FailingAllocations {
   static inline thread_local int64_t num_good_ = kNever;
   static inline thread_local int64_t num_failed_ = 0;
   static inline thread_local bool forever_ = false;
+  static inline thread_local size_t min_bytes_ = 1;
+  static inline thread_local size_t max_bytes_ = 0;
   static inline thread_local bool is_spared_ = false;
   static inline std::atomic<bool> fails_elsewhere_ = false;
 };
 
 // Null when there is no memory.
 inline void* AllocateOrFail(size_t size, size_t alignment) noexcept {
-  if (FailingAllocations::Fails()) return nullptr;
+  if (FailingAllocations::Fails(size)) return nullptr;
   return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
 
@@ -77,14 +86,14 @@ extern "C" {
 
 int __real_posix_memalign(void** memory, size_t alignment, size_t size);
 int __wrap_posix_memalign(void** memory, size_t alignment, size_t size) {
-  if (tfa::FailingAllocations::Fails()) return ENOMEM;
+  if (tfa::FailingAllocations::Fails(size)) return ENOMEM;
   return __real_posix_memalign(memory, alignment, size);
 }
 
 void* __real_mmap(void* at, size_t size, int access, int flags, int file, off_t begin);
 void* __wrap_mmap(void* at, size_t size, int access, int flags, int file,
                          off_t begin) {
-  if (tfa::FailingAllocations::Fails()) return MAP_FAILED;
+  if (tfa::FailingAllocations::Fails(size)) return MAP_FAILED;
   return __real_mmap(at, size, access, flags, file, begin);
 }
 

@@ -332,25 +332,12 @@ int64_t TryUntilItSucceeds(const MakeCall& make, bool forever, Replay* replay,
   }
 }
 
-// Makes a replay while an allocation fails, of which it makes the best.
-std::unique_ptr<Replay> MakeWithLittleMemory(const ReplayOptions& options) {
-  std::unique_ptr<Replay> found;
-  for (int64_t num_good = 0;; ++num_good) {
-    StatusOr<std::unique_ptr<Replay>> replay = CancelledError("");
-    try {
-      ReplayOptions given = options;
-      const FailingAllocations failing(num_good, false);
-      replay = Replay::Create(std::move(given));
-    } catch (const std::bad_alloc&) {
-      replay = ResourceExhaustedError("");
-    }
-    if (FailingAllocations::num_failed() == 0) return found;
-    if (replay.ok()) {
-      found = std::move(*replay);
-    } else {
-      EXPECT_EQ(replay.status().code(), StatusCode::kResourceExhausted);
-    }
-  }
+// A replay whose tables could not set aside what 100 items take.
+std::unique_ptr<Replay> MakeWithTablesThatGrow(const ReplayOptions& options) {
+  FailingAllocations::FailOfSize(4000, 20'000);
+  auto replay = Replay::Create(options);
+  FailingAllocations::FailOfSize(1, 0);
+  return std::move(*replay);
 }
 
 struct Setting {
@@ -374,7 +361,7 @@ TEST_P(NoMemoryTest, ACallThatFindsNoMemoryHasChangedNothing) {
   const ReplayOptions options = Options(setting.compression, setting.max_bytes,
                                         setting.grows);
   const auto twin = std::move(*Replay::Create(options));
-  const auto replay = setting.grows ? MakeWithLittleMemory(options)
+  const auto replay = setting.grows ? MakeWithTablesThatGrow(options)
                                     : std::move(*Replay::Create(options));
   ASSERT_NE(replay, nullptr);
   int64_t num_failures = 0;
@@ -404,6 +391,52 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{Compression::kNone, 40'000, false, false},
                     Setting{Compression::kLz4, 0, false, false},
                     Setting{Compression::kLz4, 20'000, false, true}));
+
+TEST(NoMemoryTest, AReplayIsMadeOrThereIsNoMemoryForIt) {
+  int64_t num_failures = 0;
+  int64_t num_made = 0;
+  for (int64_t num_good = 0;; ++num_good) {
+    ReplayOptions options = Options(Compression::kNone, 0, false);
+    StatusOr<std::unique_ptr<Replay>> replay = CancelledError("");
+    {
+      const FailingAllocations failing(num_good, false);
+      replay = Replay::Create(std::move(options));
+    }
+    if (FailingAllocations::num_failed() == 0) break;
+    if (!replay.ok()) {
+      EXPECT_EQ(replay.status().code(), StatusCode::kResourceExhausted);
+      ++num_failures;
+      continue;
+    }
+    ++num_made;
+    for (int64_t t = 0; t < 100; ++t) {
+      EXPECT_EQ(Undisturbed(AppendRows(t), replay->get()).code, StatusCode::kOk);
+    }
+    EXPECT_TRUE((*replay)->CheckValid().ok());
+  }
+  EXPECT_GT(num_failures, 20);
+  EXPECT_GT(num_made, 20);  // with a table that grows
+}
+
+TEST(NoMemoryTest, CopiesOfSampledItemsAreMadeTogetherWithTheSampleOrNotAtAll) {
+  for (const int64_t max_copies : {5, 100}) {
+    ReplayOptions options = Options(Compression::kNone, 0, true);
+    options.tables[kKept].max_size = max_copies;
+    options.tables[kKept].remover.kind = SelectorOptions::Kind::kFifo;
+    const auto twin = std::move(*Replay::Create(options));
+    const auto replay = MakeWithTablesThatGrow(options);
+    for (int64_t t = 0; t < 300; ++t) {
+      Undisturbed(AppendRows(t), twin.get());
+      Undisturbed(AppendRows(t), replay.get());
+      if (t % 60 != 59) continue;
+      const MakeCall sample = SampleItems(kUniform, 140);
+      Result result;
+      EXPECT_GT(TryUntilItSucceeds(sample, false, replay.get(), &result), 0);
+      EXPECT_TRUE(result == Undisturbed(sample, twin.get()));
+      EXPECT_EQ(StatsAndBytes(replay.get()), StatsAndBytes(twin.get()));
+    }
+  }
+}
 
 TEST(NoMemoryTest, ABatchThatSeveralThreadsCopyComesWholeOrNotAtAll) {
   ReplayOptions options;
@@ -445,11 +478,15 @@ TEST(NoMemoryTest, AThreadThatFindsNoMemoryToCompressLeavesStepsAsTheyAre) {
   const auto replay = std::move(*Replay::Create(Options(Compression::kLz4, 0, false)));
   Result result;
   FailingAllocations::FailElsewhere(true);
-  for (int64_t t = 0; t < 44; ++t) ASSERT_TRUE(AppendRows(t)(replay.get(), &result)().ok());
+  for (int64_t t = 0; t < 44; ++t) {
+    ASSERT_TRUE(AppendRows(t)(replay.get(), &result)().ok());
+  }
   ASSERT_TRUE(replay->AwaitPacked(Deadline::max()).ok());
   FailingAllocations::FailElsewhere(false);
   const int64_t raw = replay->bytes_in_use();
-  for (int64_t t = 44; t < 88; ++t) ASSERT_TRUE(AppendRows(t)(replay.get(), &result)().ok());
+  for (int64_t t = 44; t < 88; ++t) {
+    ASSERT_TRUE(AppendRows(t)(replay.get(), &result)().ok());
+  }
   ASSERT_TRUE(replay->AwaitPacked(Deadline::max()).ok());
   EXPECT_LT(replay->bytes_in_use(), raw * 9 / 5);
   EXPECT_TRUE(replay->CheckValid().ok());

@@ -35,7 +35,10 @@ TEST(WorkersTest, WithoutHelpersTheCallerDoesEverything) {
   Workers workers(0);
   EXPECT_EQ(workers.num_threads(), 1);
   std::set<std::thread::id> threads;
-  workers.Run(10, [&](int64_t, int64_t) { threads.insert(std::this_thread::get_id()); });
+  workers.Run(10, [&](int64_t, int64_t thread) {
+    EXPECT_EQ(thread, 0);
+    threads.insert(std::this_thread::get_id());
+  });
   EXPECT_EQ(threads, std::set<std::thread::id>{std::this_thread::get_id()});
 }
 
