@@ -139,13 +139,14 @@ Status ReadRows(const std::string& directory, const std::vector<FileSum>& files,
     TFA_RETURN_IF_ERROR(columns.back()->Open());
   }
   std::vector<uint8_t> scratch;
+  PackingBuffer buffer;
   for (const SegmentRows& each : segments) {
     TFA_RETURN_IF_ERROR(store->StartFilling(each));
     for (int64_t c = 0; c <= num_columns; ++c) {
       TFA_RETURN_IF_ERROR(ReadRaw(each, store->RowsOf(each.segment, c), &scratch,
                                   columns[static_cast<size_t>(c)].get()));
     }
-    TFA_RETURN_IF_ERROR(store->FinishFilling(each, &scratch));
+    TFA_RETURN_IF_ERROR(store->FinishFilling(each, &buffer));
   }
   for (const std::unique_ptr<FileReader>& column : columns) {
     TFA_RETURN_IF_ERROR(column->Finish());
@@ -186,23 +187,41 @@ Status FindTables(const std::vector<TableOptions>& options, Reader* in,
 
 }  // namespace
 
-StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
-                                            const std::function<void()>& when_copied) {
+// The latest of the keys' epochs.
+int64_t Replay::Epoch() const {
+  int64_t epoch = 0;
+  for (const std::unique_ptr<Table>& table : tables_) {
+    epoch = std::max(epoch, table->epoch());
+  }
+  return epoch;
+}
+
+StatusOr<std::vector<FileSum>> Replay::Save(
+    const std::string& directory, const std::function<void()>& when_copied) try {
   std::optional<Long> is_long(std::in_place, &num_long_);
+  // Before the lock, so that it is not held while their memory is given back.
+  Writer state;
+  std::shared_ptr<StepStore> store;
   Lock lock(mutex_);
   int64_t bytes = store_->num_segments() * 16;
   for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
   lock.unlock();
-  Writer state;
   state.Reserve(bytes);
   state.Put(kMagic);
   state.Put(kVersion);
 
   lock.lock();
   TFA_RETURN_IF_ERROR(CheckOpen());
-  state.Put(epoch_);
-  const std::shared_ptr<StepStore> store = store_;
+  state.Put(Epoch());
+  store = store_;
   const StoreSnapshot snapshot = store->Save(&state);
+  // Lets go of the rows, however the rest ends.
+  const auto unpin = [&](const StoreSnapshot* saved) {
+    if (!lock.owns_lock()) lock.lock();
+    store->Unpin(saved->segments);
+    NotifyAll();
+  };
+  const std::unique_ptr<const StoreSnapshot, decltype(unpin)> pinned(&snapshot, unpin);
   state.Put(num_tables());
   for (const std::unique_ptr<Table>& table : tables_) {
     state.PutString(table->options().name);
@@ -215,16 +234,15 @@ StatusOr<std::vector<FileSum>> Replay::Save(const std::string& directory,
   if (when_copied) when_copied();
 
   std::vector<FileSum> sums;
-  Status status = WriteFiles(directory, state, snapshot.segments, store.get(), &sums);
-  lock.lock();
-  store->Unpin(snapshot.segments);
-  NotifyAll();
-  if (!status.ok()) return status;
+  TFA_RETURN_IF_ERROR(
+      WriteFiles(directory, state, snapshot.segments, store.get(), &sums));
   return sums;
+} catch (const std::bad_alloc&) {
+  return ResourceExhaustedError("no memory to write a checkpoint");
 }
 
 Status Replay::Restore(const std::string& directory,
-                       const std::vector<FileSum>& files) {
+                       const std::vector<FileSum>& files) try {
   std::vector<uint8_t> state;
   TFA_RETURN_IF_ERROR(ReadState(directory, files, &state));
   Reader in(state.data(), static_cast<int64_t>(state.size()));
@@ -240,7 +258,7 @@ Status Replay::Restore(const std::string& directory,
   int64_t epoch = version > 2 ? in.Get<int64_t>() : 0;
   {
     const Lock lock(mutex_);
-    epoch = (std::max(epoch, epoch_) + 1) % KeySpace::kEpochs;
+    epoch = (std::max(epoch, Epoch()) + 1) % KeySpace::kEpochs;
   }
   const KeySpace keys = {options_.shard, epoch};
   std::vector<SegmentRows> segments;
@@ -256,7 +274,7 @@ Status Replay::Restore(const std::string& directory,
   std::vector<std::unique_ptr<Table>> tables;
   for (size_t t = 0; t < blocks.size(); ++t) {
     StatusOr<std::unique_ptr<Table>> table =
-        Table::Load(options[t], store.get(), segments, keys, &blocks[t]);
+        Table::Load(options[t], store.get(), segments, keys, version, &blocks[t]);
     if (!table.ok()) return table.status();
     tables.push_back(std::move(*table));
   }
@@ -265,12 +283,13 @@ Status Replay::Restore(const std::string& directory,
 
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
-  epoch_ = epoch;
   store_.swap(store);
   tables_.swap(tables);
   to_pack_.notify_one();
   NotifyAll();
   return OkStatus();
+} catch (const std::bad_alloc&) {
+  return ResourceExhaustedError("no memory to restore the checkpoint");
 }
 
 }  // namespace tfa

@@ -26,6 +26,12 @@ class ColumnReader {
   ColumnReader(const StepStore& store, int64_t column)
       : ColumnReader(store, SegmentLayout::Index(column), store.layout()) {}
 
+  // Fetches the memory that rows are unpacked to, so that no call allocates.
+  // std::bad_alloc when there is none.
+  void Reserve() {
+    if (unpacker_ != nullptr) unpacker_->Reserve();
+  }
+
   int64_t row_bytes() const { return row_bytes_; }
   // Bytes from a row to the next.
   int64_t stride() const { return stride_; }

@@ -18,6 +18,15 @@ void* AllocateAligned(int64_t bytes);
 // Frees what `AllocateAligned` gave for so many bytes, or null.
 void FreeAligned(void* memory, int64_t bytes);
 
+// The same, all bytes zero. From 2 MiB on a page takes memory only once it is written
+// to, so this may be far more than the machine has; null when there is no address space
+// for it, or where the system hands out no more than it has.
+void* AllocateZeroed(int64_t bytes);
+
+// Makes all bytes of what `AllocateZeroed` gave zero again. From 2 MiB on their memory
+// goes back to the system, in a time that goes by pages and not by bytes.
+void ZeroAgain(void* memory, int64_t bytes);
+
 // `AllocateAligned` for standard containers.
 template <class T>
 struct AlignedAllocator {

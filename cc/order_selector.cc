@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cassert>
-#include <cstddef>
 #include <utility>
 #include <vector>
 
 #include "cc/selector.h"
+#include "cc/slot_array.h"
 
 namespace tfa {
 namespace {
@@ -15,20 +15,21 @@ class OrderSelector : public Selector {
  public:
   explicit OrderSelector(bool newest_first) : newest_first_(newest_first) {}
 
+  void Reserve(int64_t num_slots, int64_t) override { links_.Reserve(num_slots); }
+
   void Insert(int64_t slot, double) override {
     assert(slot >= 0);
-    if (Index(slot) >= links_.size()) links_.resize(Index(slot) + 1);
-    links_[Index(slot)] = {newest_, kNone};
-    (newest_ == kNone ? oldest_ : links_[Index(newest_)].newer) = slot;
+    links_[slot] = {newest_, kNone};
+    (newest_ == kNone ? oldest_ : links_[newest_].newer) = slot;
     newest_ = slot;
     ++size_;
   }
 
   void Remove(int64_t slot) override {
     assert(size_ > 0);
-    const Link link = links_[Index(slot)];
-    (link.older == kNone ? oldest_ : links_[Index(link.older)].newer) = link.newer;
-    (link.newer == kNone ? newest_ : links_[Index(link.newer)].older) = link.older;
+    const Link link = links_[slot];
+    (link.older == kNone ? oldest_ : links_[link.older].newer) = link.newer;
+    (link.newer == kNone ? newest_ : links_[link.newer].older) = link.older;
     --size_;
   }
 
@@ -40,15 +41,15 @@ class OrderSelector : public Selector {
     }
     int64_t rest = oldest_;
     for (int64_t i = 0; i < n; ++i) {
-      slots[i] = std::exchange(rest, links_[Index(rest)].newer);
+      slots[i] = std::exchange(rest, links_[rest].newer);
     }
     if (n == 0 || rest == kNone) return;  // all in turn: their order stays
-    links_[Index(rest)].older = kNone;
-    links_[Index(newest_)].newer = oldest_;
-    links_[Index(oldest_)].older = newest_;
+    links_[rest].older = kNone;
+    links_[newest_].newer = oldest_;
+    links_[oldest_].older = newest_;
     oldest_ = rest;
     newest_ = slots[n - 1];
-    links_[Index(newest_)].newer = kNone;
+    links_[newest_].newer = kNone;
   }
 
   void Update(const int64_t*, const double*, int64_t) override {}
@@ -71,7 +72,7 @@ class OrderSelector : public Selector {
   int64_t size() const override { return size_; }
 
   void Clear() override {
-    links_.clear();
+    links_.Clear();
     oldest_ = kNone;
     newest_ = kNone;
     size_ = 0;
@@ -80,7 +81,7 @@ class OrderSelector : public Selector {
   void Save(Writer* out) const override {
     int64_t slot = oldest_;
     out->PutArrayOf<int64_t>(size_, [this, &slot](int64_t) {
-      return std::exchange(slot, links_[Index(slot)].newer);
+      return std::exchange(slot, links_[slot].newer);
     });
   }
 
@@ -96,7 +97,7 @@ class OrderSelector : public Selector {
     int64_t count = 0;
     int64_t older = kNone;
     for (int64_t slot = oldest_; slot != kNone && count <= size_; ++count) {
-      const Link& link = links_[Index(slot)];
+      const Link& link = links_[slot];
       if (link.older != older) {
         return FailedPreconditionError("order: a link back is wrong");
       }
@@ -113,14 +114,12 @@ class OrderSelector : public Selector {
   static constexpr int64_t kNone = -1;
 
   struct Link {
-    int64_t older = kNone;
-    int64_t newer = kNone;
+    int64_t older;
+    int64_t newer;
   };
 
-  static size_t Index(int64_t slot) { return static_cast<size_t>(slot); }
-
   const bool newest_first_;
-  std::vector<Link> links_;  // by slot; of live slots only
+  SlotArray<Link> links_;  // by slot; of live slots only
   int64_t oldest_ = kNone;
   int64_t newest_ = kNone;
   int64_t size_ = 0;

@@ -86,15 +86,24 @@ PackedSegment& PackedSegment::operator=(PackedSegment&& other) noexcept {
 
 uint8_t* PackedSegment::Release() { return std::exchange(data_, nullptr); }
 
+uint8_t* PackingBuffer::Get(int64_t bytes) {
+  if (bytes <= bytes_) return data_;
+  FreeAligned(data_, bytes_);
+  data_ = static_cast<uint8_t*>(AllocateAligned(bytes));
+  bytes_ = data_ == nullptr ? 0 : bytes;
+  return data_;
+}
+
 PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
-                   std::vector<uint8_t>* scratch) {
+                   PackingBuffer* buffer) {
   const int64_t max_bytes = layout.bytes - layout.bytes / 8;
-  scratch->resize(std::max(scratch->size(), Size(max_bytes)));
-  const int64_t bytes = Packing(layout, segment, scratch->data(), max_bytes).Run();
+  uint8_t* const packed = buffer->Get(max_bytes);
+  if (packed == nullptr) return {};
+  const int64_t bytes = Packing(layout, segment, packed, max_bytes).Run();
   if (bytes == 0) return {};
   auto* const data = static_cast<uint8_t*>(AllocateAligned(bytes));
   if (data == nullptr) return {};
-  std::memcpy(data, scratch->data(), Size(bytes));
+  std::memcpy(data, packed, Size(bytes));
   return {data, bytes};
 }
 
@@ -104,6 +113,15 @@ Unpacker::Unpacker(const SegmentLayout& layout, int64_t column)
       block_rows_(layout.block_rows[SegmentLayout::Index(column)]),
       offset_(layout.offsets[SegmentLayout::Index(column)]),
       first_block_(layout.first_block[SegmentLayout::Index(column)]) {}
+
+void Unpacker::Reserve(Block* block) const {
+  if (block->rows != nullptr) return;
+  block->rows.reset(new uint8_t[Size(block_rows_ * row_bytes_)]);
+}
+
+void Unpacker::Reserve() {
+  for (Block& block : blocks_) Reserve(&block);
+}
 
 const uint8_t* Unpacker::Row(const uint8_t* segment, int64_t row) {
   if (layout_.PackedBytes(segment) == 0) return segment + offset_ + row * row_bytes_;
@@ -123,7 +141,7 @@ const uint8_t* Unpacker::Unpack(const uint8_t* segment, int64_t index) {
   if (packed == bytes) return segment + begin;
   newest_ = (newest_ + blocks_.size() - 1) % blocks_.size();
   Block& block = blocks_[newest_];
-  if (block.rows == nullptr) block.rows.reset(new uint8_t[Size(bytes)]);
+  Reserve(&block);
   Decompress(segment + begin, packed, block.rows.get(), bytes);
   block.segment = segment;
   block.index = index;

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "cc/memory.h"
 #include "cc/segment_layout.h"
@@ -34,10 +33,27 @@ class PackedSegment {
   int64_t bytes_ = 0;
 };
 
+// Memory to pack in, which is used again and again.
+class PackingBuffer {
+ public:
+  PackingBuffer() = default;
+  ~PackingBuffer() { FreeAligned(data_, bytes_); }
+  PackingBuffer(const PackingBuffer&) = delete;
+  PackingBuffer& operator=(const PackingBuffer&) = delete;
+
+  // So many bytes, whatever is in them; null when there is no memory. Throws nothing:
+  // a thread that has not thrown yet needs memory for its first exception, too.
+  uint8_t* Get(int64_t bytes);
+
+ private:
+  uint8_t* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
 // Packs a segment of which all rows are written. Empty when that saves less than an
-// eighth, or there is no memory. `scratch` is used as it is and grows as needed.
+// eighth, or there is no memory.
 PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
-                   std::vector<uint8_t>* scratch);
+                   PackingBuffer* buffer);
 
 // Reads rows of one column that is packed where its segment is. Unpacks whole blocks
 // and keeps the last few, so that neighbours cost nothing more. Not thread-safe.
@@ -45,6 +61,10 @@ class Unpacker {
  public:
   // Borrows the layout. REQUIRES: layout.packs(column).
   Unpacker(const SegmentLayout& layout, int64_t column);
+
+  // Fetches memory for kKept blocks, which Row else does when it needs it.
+  // std::bad_alloc when there is none.
+  void Reserve();
 
   // A row and those after it in its block; the memory stays as it is until rows of
   // kKept other blocks were asked for. O(1), or the bytes of a block.
@@ -59,6 +79,7 @@ class Unpacker {
     std::unique_ptr<uint8_t[]> rows;
   };
 
+  void Reserve(Block* block) const;
   const uint8_t* Unpack(const uint8_t* segment, int64_t index);
 
   const SegmentLayout& layout_;

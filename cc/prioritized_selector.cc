@@ -30,6 +30,16 @@ class PrioritizedSelector : public Selector {
     assert(options.uniform_mix >= 0 && options.uniform_mix <= 1);
   }
 
+  void Reserve(int64_t num_slots, int64_t batch) override {
+    slots_.Reserve(num_slots);
+    scratch_.reserve(static_cast<size_t>(batch));
+    targets_.reserve(static_cast<size_t>(batch));
+    if (minima_ != nullptr && num_slots > minima_->capacity()) {
+      minima_->Grow(num_slots);
+    }
+    tree_.Grow(std::max(num_slots, tree_.capacity()), batch);
+  }
+
   void Insert(int64_t slot, double priority) override {
     InsertAll(&slot, &priority, 1);
   }
@@ -43,11 +53,6 @@ class PrioritizedSelector : public Selector {
   void InsertAll(const int64_t* slots, const double* priorities, int64_t n) override {
     if (n == 0) return;
     for (int64_t i = 0; i < n; ++i) slots_.Insert(slots[i]);
-    const int64_t largest = *std::max_element(slots, slots + n);
-    if (largest >= tree_.capacity()) {
-      tree_.Grow(std::max(largest + 1, 2 * tree_.capacity()));
-      if (minima_ != nullptr) minima_->Grow(tree_.capacity());
-    }
     Update(slots, priorities, n);
   }
 
@@ -122,7 +127,7 @@ class PrioritizedSelector : public Selector {
     if (minima_ != nullptr) minima_->Clear();
   }
 
-  void Save(Writer* out) const override { out->PutArray(slots_.members()); }
+  void Save(Writer* out) const override { out->PutArray(slots_.members(), size()); }
 
   bool Load(Reader* in, const std::vector<double>& priorities,
             const std::vector<bool>& live) override {
@@ -134,16 +139,15 @@ class PrioritizedSelector : public Selector {
       slots_.Insert(slot);
       of_slots.push_back(priorities[static_cast<size_t>(slot)]);
     }
-    tree_.Grow(static_cast<int64_t>(priorities.size()));
     Update(slots.data(), of_slots.data(), size());
     return true;
   }
 
   Status CheckValid() const override {
     TFA_RETURN_IF_ERROR(slots_.CheckValid());
-    TFA_RETURN_IF_ERROR(tree_.CheckValid());
+    TFA_RETURN_IF_ERROR(tree_.CheckValid(slots_.end()));
     double least = kInfinity;
-    for (int64_t slot = 0; slot < tree_.capacity(); ++slot) {
+    for (int64_t slot = 0; slot < slots_.end(); ++slot) {
       if (slots_.Contains(slot)) {
         least = std::min(least, Minimum(tree_.Get(slot)));
       } else if (tree_.Get(slot) > 0) {
@@ -152,7 +156,7 @@ class PrioritizedSelector : public Selector {
       }
     }
     if (minima_ == nullptr) return OkStatus();
-    TFA_RETURN_IF_ERROR(minima_->CheckValid());
+    TFA_RETURN_IF_ERROR(minima_->CheckValid(slots_.end()));
     if (minima_->least() == least) return OkStatus();
     return FailedPreconditionError("prioritized: the least weight is not the least");
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <utility>
 
 #include "cc/gather.h"
@@ -65,7 +66,7 @@ StepStore::Options StoreOptions(const ReplayOptions& options) {
   return store;
 }
 
-StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
+StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) try {
   TFA_RETURN_IF_ERROR(CheckNames(options.tables));
   const StepStore::Options store_options = StoreOptions(options);
   StatusOr<std::unique_ptr<StepStore>> store =
@@ -86,7 +87,6 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
                                 " must be in [0, 64), epoch " +
                                 std::to_string(keys.epoch) + " in [0, 1024)");
   }
-  replay->epoch_ = keys.epoch;
   Random seeds(replay->options_.seed);
   for (const TableOptions& table_options : replay->options_.tables) {
     StatusOr<std::unique_ptr<Table>> table = Table::Create(
@@ -96,6 +96,8 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
     LimiterUse& use = replay->uses_.emplace_back();
     use.max_inserts = table_options.pattern.MostItems(num_rows, replay->num_streams());
     replay->refused_.push_back(0);
+    if (table_options.pattern.kind != Pattern::Kind::kUnroll) continue;
+    replay->max_runs_ = std::max(replay->max_runs_, table_options.pattern.length);
   }
   TFA_RETURN_IF_ERROR(ConnectTables(replay->tables_));
   TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_, replay->options_.tables));
@@ -103,6 +105,8 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
   replay->run_items_.resize(replay->tables_.size());
   TFA_RETURN_IF_ERROR(replay->StartPacker());
   return replay;
+} catch (const std::bad_alloc&) {
+  return ResourceExhaustedError("no memory for the replay; lower num_streams");
 }
 
 Status Replay::CheckOpen() const {
@@ -229,7 +233,7 @@ Status Replay::CheckPriorities(const double* const* priorities, int64_t n) const
 // `is_run`: the rows are of one stream, else each of another.
 Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
                           const void* const* columns, const double* const* priorities,
-                          Deadline deadline, NewKeys* keys) {
+                          Deadline deadline, NewKeys* keys) try {
   TFA_RETURN_IF_ERROR(CheckPriorities(priorities, n));
   Lock lock(mutex_);
   for (;;) {
@@ -254,7 +258,7 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
                 &lock, deadline, StatusCode::kUnavailable));
     } else {
       if (is_run) TFA_RETURN_IF_ERROR(CheckRunFits(n, needed));
-      const StatusOr<std::string> why_not = MakeRoom(needed);
+      const StatusOr<std::string> why_not = ReserveAndMakeRoom(is_run, needed);
       if (!why_not.ok()) return why_not.status();
       if (why_not->empty()) break;
       TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, &lock, deadline));
@@ -276,6 +280,32 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
   if (is_run) store_->FinishRun(rows->stream);
   NotifyAll();
   return OkStatus();
+} catch (const std::bad_alloc&) {
+  return NoMemory("append");
+}
+
+// Fetches all memory that an append takes. Of a run's items, some at a time are made.
+Status Replay::ReserveAppend(bool is_run, int64_t num_segments) {
+  const int64_t most = *std::max_element(num_items_.begin(), num_items_.end());
+  const int64_t at_once = is_run ? std::min(most, kRunItems) : most;
+  const auto n = static_cast<size_t>(at_once);
+  if (windows_.capacity() < n) {
+    items_.reserve(n);
+    priorities_.reserve(n);
+    windows_.reserve(n);
+  }
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    tables_[t]->Reserve(num_items_[t], std::min(num_items_[t], at_once));
+  }
+  return num_segments > 0 ? store_->Reserve(num_segments) : OkStatus();
+}
+
+// As MakeRoom, once there is the memory for what is to be appended then.
+StatusOr<std::string> Replay::ReserveAndMakeRoom(bool is_run, int64_t num_segments) {
+  TFA_RETURN_IF_ERROR(ReserveAppend(is_run, num_segments));
+  StatusOr<std::string> why_not = MakeRoom(num_segments);
+  if (!why_not.ok() || !why_not->empty()) store_->ReleaseIdle();
+  return why_not;
 }
 
 // Makes the items that the appended rows complete.
@@ -313,7 +343,7 @@ void Replay::MakeWindows(const Pattern& pattern, const RowFlags& row) {
 
 StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back,
                                      int64_t length, std::optional<double> priority,
-                                     Deadline deadline) {
+                                     Deadline deadline) try {
   if (priority.has_value()) TFA_RETURN_IF_ERROR(ValidatePriorities(&*priority, 1));
   Lock lock(mutex_);
   for (;;) {
@@ -329,11 +359,13 @@ StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back
     }
     TFA_RETURN_IF_ERROR(AwaitInsert(table, 1, &lock, deadline));
   }
+} catch (const std::bad_alloc&) {
+  return NoMemory("make an item");
 }
 
 Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
                       const SampleArrays& arrays, void* const* outputs,
-                      Deadline deadline, int64_t num_batches) {
+                      Deadline deadline, int64_t num_batches) try {
   if (num_batches < 1 || n % num_batches != 0) {
     return InvalidArgumentError(std::to_string(n) + " items do not make " +
                                 std::to_string(num_batches) + " equal batches");
@@ -351,11 +383,21 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
                                 " items is too large; it must have fewer than 2^31");
   }
   std::vector<Window> windows(static_cast<size_t>(n));
+  const GatherSize size = {n, num_batches, max_runs_};
+  std::shared_ptr<StepStore> store;
+  std::optional<Gather> gather;
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
     const Table& source = At(table);
-    if (source.CanSample(n)) break;
+    if (source.CanSample(n)) {
+      if (store == store_) break;
+      store = store_;
+      lock.unlock();
+      gather.emplace(*store, table_options(table).views, size, outputs, &workers_);
+      lock.lock();
+      continue;
+    }
     TFA_RETURN_IF_ERROR(CheckSampleIsPossible(table, n));
     // Who waits for memory must know for what batch a queue still needs items.
     if (refused_[static_cast<size_t>(table)] != n) NotifyAll();
@@ -364,28 +406,34 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
                                   "': " + source.WhyNotSample(n),
                               &lock, deadline));
   }
+  const int64_t begun = store->BeginGather();
+  try {
+    At(table).Draw(n, weights, arrays, windows.data(), num_batches);
+  } catch (const std::bad_alloc&) {
+    store->EndGather(begun, nullptr, 0);
+    throw;
+  }
   refused_[static_cast<size_t>(table)] = 0;
-  const std::shared_ptr<StepStore> store = store_;
-  const int64_t gather = store->BeginGather();
-  At(table).Draw(n, weights, arrays, windows.data(), num_batches);
   NotifyAll();
   lock.unlock();
-
-  Gather(*store, table_options(table).views, windows.data(), n, outputs, &workers_,
-         num_batches);
+  gather->Run(windows.data());
   lock.lock();
-  store->EndGather(gather, windows.data(), n);
+  store->EndGather(begun, windows.data(), n);
   NotifyAll();
   return OkStatus();
+} catch (const std::bad_alloc&) {
+  return NoMemory("sample");
 }
 
 StatusOr<int64_t> Replay::UpdatePriorities(int64_t table, const int64_t* keys,
-                                           const double* priorities, int64_t n) {
+                                           const double* priorities, int64_t n) try {
   std::optional<Long> is_long;
   if (n > kManyKeys) is_long.emplace(&num_long_);
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
   return At(table).UpdatePriorities(keys, priorities, n);
+} catch (const std::bad_alloc&) {
+  return NoMemory("update priorities");
 }
 
 StatusOr<int64_t> Replay::Delete(int64_t table, const int64_t* keys, int64_t n) {

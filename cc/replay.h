@@ -62,7 +62,9 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 // segment at a time, without the mutex. Nothing but memory depends on when.
 //
 // Errors: kCancelled from every call after `Close`; kDeadlineExceeded from the
-// waiting ones; a call that fails has changed nothing.
+// waiting ones; kResourceExhausted from all where there is no memory, or std::bad_alloc
+// where there is not even enough to say so. A call that fails has changed nothing: what
+// allocates comes first, and only then what is seen by others.
 class Replay {
  public:
   static StatusOr<std::unique_ptr<Replay>> Create(ReplayOptions options);
@@ -184,6 +186,7 @@ class Replay {
 
   Table& At(int64_t table) const { return *tables_[static_cast<size_t>(table)]; }
   Status CheckOpen() const;
+  int64_t Epoch() const;
   Status CheckSampleIsPossible(int64_t table, int64_t n) const;
   Status CheckNumRows(int64_t n) const;
   Status CheckStream(int32_t stream) const;
@@ -197,6 +200,8 @@ class Replay {
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
   Status AdmitItems();
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
+  Status ReserveAppend(bool is_run, int64_t num_segments);
+  StatusOr<std::string> ReserveAndMakeRoom(bool is_run, int64_t num_segments);
   void MakeItems(size_t table, const RowFlags* rows, int64_t n,
                  const double* priorities, std::vector<int64_t>* keys);
   void MakeRunItems(size_t table, int64_t n, const double* priorities,
@@ -213,7 +218,7 @@ class Replay {
   StatusOr<std::string> MakeRoom(int64_t num_segments);
   Status StartPacker();
   void PackUntilClosed();
-  bool PackOne(Lock* lock, std::vector<uint8_t>* scratch);
+  bool PackOne(Lock* lock, PackingBuffer* buffer);
   bool MustAwaitPacker(int64_t num_segments) const;
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
   Status Await(const std::string& reason, Lock* lock, Deadline deadline,
@@ -233,15 +238,18 @@ class Replay {
   };
 
   static constexpr int64_t kMaxWorkers = 3;
+  // Items of a run that are made at a time: their scratch memory fits into the
+  // first-level cache.
+  static constexpr int64_t kRunItems = 1024;
 
   const ReplayOptions options_;
   Workers workers_{kMaxWorkers};  // share what is much to gather
   mutable std::atomic<int> num_long_{0};
+  int64_t max_runs_ = 1;  // episodes that an item has steps of, at most
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   int64_t num_waiting_ = 0;
   bool closed_ = false;
-  int64_t epoch_ = 0;  // of the keys
   // Shared with gathers and saves in progress: `Restore` puts another in its place.
   std::shared_ptr<StepStore> store_;
   std::vector<std::unique_ptr<Table>> tables_;

@@ -9,25 +9,29 @@
 namespace tfa {
 
 Status Replay::Get(int64_t table, const int64_t* keys, int64_t n,
-                   const SampleArrays& arrays, void* const* outputs) {
+                   const SampleArrays& arrays, void* const* outputs) try {
   std::vector<Window> windows(static_cast<size_t>(n));
+  const GatherSize size = {n, 1, max_runs_};
   Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
   if (n == 0) return OkStatus();
   const std::shared_ptr<StepStore> store = store_;
-  const int64_t gather = store->BeginGather();
+  Gather gather(*store, table_options(table).views, size, outputs, &workers_);
+  At(table).Reserve(n);
+  const int64_t begun = store->BeginGather();
   const Status status = At(table).Get(keys, n, arrays, windows.data());
   if (!status.ok()) {
-    store->EndGather(gather, nullptr, 0);
+    store->EndGather(begun, nullptr, 0);
     return status;
   }
   lock.unlock();
-
-  Gather(*store, table_options(table).views, windows.data(), n, outputs, &workers_);
+  gather.Run(windows.data());
   lock.lock();
-  store->EndGather(gather, windows.data(), n);
+  store->EndGather(begun, windows.data(), n);
   NotifyAll();
   return OkStatus();
+} catch (const std::bad_alloc&) {
+  return NoMemory("look up items");
 }
 
 StatusOr<std::vector<int64_t>> Replay::LiveKeys(int64_t table, const int64_t* keys,

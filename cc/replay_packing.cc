@@ -23,17 +23,18 @@ Status Replay::StartPacker() {
   return OkStatus();
 }
 
+// Where there is no memory, steps stay as they are: nothing here throws.
 void Replay::PackUntilClosed() {
-  std::vector<uint8_t> scratch;
+  PackingBuffer buffer;
   Lock lock(mutex_);
   while (!closed_) {
-    if (!PackOne(&lock, &scratch)) to_pack_.wait(lock);
+    if (!PackOne(&lock, &buffer)) to_pack_.wait(lock);
   }
 }
 
 // False when there is nothing to do. Says so to whoever waits: segments that nothing
 // refers to any more leave the queue without being packed.
-bool Replay::PackOne(Lock* lock, std::vector<uint8_t>* scratch) {
+bool Replay::PackOne(Lock* lock, PackingBuffer* buffer) {
   const std::shared_ptr<StepStore> store = store_;
   const int32_t segment = store->StartPacking();
   if (segment < 0) {
@@ -41,7 +42,7 @@ bool Replay::PackOne(Lock* lock, std::vector<uint8_t>* scratch) {
     return false;
   }
   lock->unlock();
-  PackedSegment packed = store->PackRows(segment, scratch);
+  PackedSegment packed = store->PackRows(segment, buffer);
   lock->lock();
   store->FinishPacking(segment, std::move(packed));
   NotifyAll();

@@ -54,11 +54,9 @@ void Replay::MakeRunItems(size_t table, int64_t n, const double* priorities,
                           std::vector<int64_t>* keys) {
   const std::vector<RunItem>& items = run_items_[table];
   const auto num_items = static_cast<int64_t>(items.size());
-  // As many as have their scratch memory in the first-level cache.
-  constexpr int64_t kMany = 1024;
-  for (int64_t begin = 0; begin < num_items; begin += kMany) {
+  for (int64_t begin = 0; begin < num_items; begin += kRunItems) {
     const RunItem* const some = items.data() + begin;
-    const int64_t count = std::min(kMany, num_items - begin);
+    const int64_t count = std::min(kRunItems, num_items - begin);
     windows_.resize(static_cast<size_t>(count));
     store_->FindRunWindows(run_.stream(), n, some, count, windows_.data());
     if (priorities != nullptr) {

@@ -1,9 +1,11 @@
 #include "cc/segment_memory.h"
 
 #include <algorithm>
+#include <new>
 #include <string>
 
 #include "cc/memory.h"
+#include "cc/slot_array.h"
 
 namespace tfa {
 namespace {
@@ -15,15 +17,26 @@ constexpr int64_t kMaxMappedBytes = int64_t{256} << 20;
 }  // namespace
 
 SegmentMemory::~SegmentMemory() {
-  for (const auto& [slab, bytes] : slabs_) Free(slab, bytes);
+  for (const Slab& slab : slabs_) Free(slab);
+  while (releasable_ && num_idle() > 0) Release();
 }
 
-void SegmentMemory::Free(void* slab, int64_t bytes) {
+void SegmentMemory::Free(const Slab& slab) const {
   if (file_ != nullptr) {
-    MappedFile::Unmap(slab, bytes);
+    MappedFile::Unmap(slab.memory, slab.bytes);
   } else {
-    FreeAligned(slab, bytes);
+    FreeAligned(slab.memory, slab.bytes);
   }
+}
+
+// Whether there is memory to list so many more pieces, also those that are taken now,
+// when they come back.
+bool SegmentMemory::ReserveLists(int64_t count) try {
+  ReserveMore(&idle_, static_cast<size_t>(num_taken() + count));
+  ReserveMore(&slabs_, 1);
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 Status SegmentMemory::Grow(int64_t most) {
@@ -33,7 +46,9 @@ Status SegmentMemory::Grow(int64_t most) {
   const int64_t count = std::min(std::clamp<int64_t>(num_pieces_, 1, fitting), most);
   const int64_t bytes = count * piece_bytes_;
   void* slab = nullptr;
-  if (file_ == nullptr) {
+  if (!ReserveLists(count)) {
+    // Says so below.
+  } else if (file_ == nullptr) {
     slab = AllocateAligned(bytes);
   } else {
     StatusOr<void*> grown = file_->Grow(bytes);
@@ -45,7 +60,7 @@ Status SegmentMemory::Grow(int64_t most) {
                                   std::to_string(bytes_allocated()) +
                                   " bytes are allocated); lower the tables' max_size");
   }
-  slabs_.emplace(slab, bytes);
+  if (!releasable_) slabs_.push_back({slab, bytes});
   // Those at the start of the slab are used first.
   for (int64_t i = count - 1; i >= 0; --i) {
     idle_.push_back(static_cast<uint8_t*>(slab) + i * piece_bytes_);
@@ -61,9 +76,7 @@ uint8_t* SegmentMemory::Take() {
 }
 
 void SegmentMemory::Release() {
-  uint8_t* const piece = Take();
-  slabs_.erase(piece);
-  Free(piece, piece_bytes_);
+  Free({Take(), piece_bytes_});
   --num_pieces_;
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "cc/mapped_file.h"
@@ -14,7 +13,7 @@ namespace tfa {
 
 // Pieces of one size, 64-byte-aligned, taken from slabs of many. A piece that is given
 // back waits to be taken again, so the memory is that of the fullest moment; but with
-// `releasable` every piece is a slab and can be freed.
+// `releasable` every piece is a slab and can be freed. Only Grow allocates.
 //
 // Take, Give: O(1). Not thread-safe.
 class SegmentMemory {
@@ -22,7 +21,8 @@ class SegmentMemory {
   // In RAM unless there is a file.
   SegmentMemory(int64_t piece_bytes, bool releasable, std::unique_ptr<MappedFile> file)
       : piece_bytes_(piece_bytes), releasable_(releasable), file_(std::move(file)) {}
-  ~SegmentMemory();  // frees all, taken or not
+  // REQUIRES: with `releasable`, that every piece was given back.
+  ~SegmentMemory();
   SegmentMemory(const SegmentMemory&) = delete;
   SegmentMemory& operator=(const SegmentMemory&) = delete;
 
@@ -31,6 +31,7 @@ class SegmentMemory {
   int64_t num_taken() const { return num_pieces_ - num_idle(); }
 
   // As many more pieces as there are, but not more than fill a slab or `most`.
+  // kResourceExhausted or kIoError when there is no memory; nothing has changed then.
   // REQUIRES: most >= 1.
   Status Grow(int64_t most);
   // REQUIRES: num_idle() > 0.
@@ -40,13 +41,18 @@ class SegmentMemory {
   void Release();
 
  private:
-  void* Allocate(int64_t bytes);
-  void Free(void* slab, int64_t bytes);
+  struct Slab {
+    void* memory;
+    int64_t bytes;
+  };
+
+  bool ReserveLists(int64_t count);
+  void Free(const Slab& slab) const;
 
   const int64_t piece_bytes_;
   const bool releasable_;
   const std::unique_ptr<MappedFile> file_;
-  std::unordered_map<void*, int64_t> slabs_;  // their bytes
+  std::vector<Slab> slabs_;  // but for releasable ones
   std::vector<uint8_t*> idle_;
   int64_t num_pieces_ = 0;
 };

@@ -15,14 +15,20 @@ namespace tfa {
 // Chooses among the live slots of a table, to sample or to remove.
 //
 // A slot is a small non-negative number that the table gives an item and reuses
-// after it; memory grows with the largest slot seen, never with the calls.
+// after it. What was reserved is all the memory that there is: no other call
+// allocates, but LeastProbability once, Save and Load.
 // Priorities are those of the user, before any exponent, and REQUIRE to have
 // passed ValidatePriorities. Not thread-safe: the table's mutex guards it.
 class Selector {
  public:
   virtual ~Selector() = default;
 
-  // Makes `slot` live. REQUIRES: slot >= 0 and not live.
+  // Makes room for the slots below `num_slots`, and for calls with up to `batch` of
+  // them. Memory that is not used costs address space only. O(memory that there was)
+  // where it grows. std::bad_alloc when there is no memory; nothing has changed then.
+  virtual void Reserve(int64_t num_slots, int64_t batch) = 0;
+
+  // Makes `slot` live. REQUIRES: 0 <= slot < what was reserved, and not live.
   virtual void Insert(int64_t slot, double priority) = 0;
 
   // REQUIRES: `slot` is live.
@@ -54,7 +60,8 @@ class Selector {
                              double* probabilities) const = 0;
 
   // The smallest probability with which any live slot may be drawn, those that
-  // never are left out. REQUIRES: size() > 0.
+  // never are left out. std::bad_alloc when there is no memory; nothing has changed
+  // then. REQUIRES: size() > 0.
   virtual double LeastProbability() = 0;
 
   // Sum of the weights that draws go by; where there are none, each slot weighs 1.
@@ -73,7 +80,8 @@ class Selector {
   virtual void Save(Writer* out) const = 0;
 
   // Takes up what a selector of the same kind saved, given all slots' priorities and
-  // which of them are live. False when it contradicts those. REQUIRES: size() == 0.
+  // which of them are live. False when it contradicts those. REQUIRES: size() == 0, all
+  // slots reserved.
   virtual bool Load(Reader* in, const std::vector<double>& priorities,
                     const std::vector<bool>& live) = 0;
 

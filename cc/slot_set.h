@@ -1,12 +1,12 @@
 #ifndef TFAGENTS_CORE_CC_SLOT_SET_H_
 #define TFAGENTS_CORE_CC_SLOT_SET_H_
 
+#include <algorithm>
 #include <cassert>
-#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "cc/cpu.h"
+#include "cc/slot_array.h"
 #include "cc/status.h"
 
 namespace tfa {
@@ -16,71 +16,73 @@ namespace tfa {
 // Not thread-safe.
 class SlotSet {
  public:
-  int64_t size() const { return static_cast<int64_t>(members_.size()); }
-
-  bool Contains(int64_t slot) const {
-    return slot >= 0 && slot < static_cast<int64_t>(ranks_.size()) &&
-           ranks_[Index(slot)] != kAbsent;
+  // Makes room for the slots below `num_slots`. std::bad_alloc when there is no memory,
+  // having changed nothing.
+  void Reserve(int64_t num_slots) {
+    members_.Reserve(num_slots);
+    ranks_.Reserve(num_slots);
   }
 
-  // All members by rank; inserting them in this order makes the same set.
-  const std::vector<int64_t>& members() const { return members_; }
+  int64_t size() const { return size_; }
+
+  bool Contains(int64_t slot) const {
+    return slot >= 0 && slot < end_ && ranks_[slot] != kAbsent;
+  }
+
+  // All size() members by rank; inserting them in this order makes the same set.
+  const int64_t* members() const { return members_.data(); }
+
+  // What is greater than every member that there was.
+  int64_t end() const { return end_; }
 
   // The member of a rank; ranks change on Remove. REQUIRES: 0 <= rank < size().
-  int64_t At(int64_t rank) const { return members_[Index(rank)]; }
+  int64_t At(int64_t rank) const { return members_[rank]; }
 
   // Asks for what At reads of a rank.
   TFA_PREFETCHES void Prefetch(int64_t rank) const {
-    __builtin_prefetch(&members_[Index(rank)]);
+    __builtin_prefetch(&members_[rank]);
   }
 
   // REQUIRES: Contains(slot).
-  int64_t RankOf(int64_t slot) const { return ranks_[Index(slot)]; }
+  int64_t RankOf(int64_t slot) const { return ranks_[slot] - 1; }
 
   // Exchanges the members of two ranks. REQUIRES: both in [0, size()).
   void Swap(int64_t rank, int64_t other) {
     const int64_t slot = At(rank);
-    members_[Index(rank)] = At(other);
-    members_[Index(other)] = slot;
-    ranks_[Index(At(rank))] = rank;
-    ranks_[Index(slot)] = other;
+    Put(rank, At(other));
+    Put(other, slot);
   }
 
-  // REQUIRES: slot >= 0 and !Contains(slot).
+  // REQUIRES: 0 <= slot < what was reserved, and !Contains(slot).
   void Insert(int64_t slot) {
     assert(slot >= 0 && !Contains(slot));
-    if (slot >= static_cast<int64_t>(ranks_.size())) {
-      ranks_.resize(Index(slot) + 1, kAbsent);
-    }
-    ranks_[Index(slot)] = size();
-    members_.push_back(slot);
+    end_ = std::max(end_, slot + 1);
+    Put(size_++, slot);
   }
 
   // The last member takes the rank of the removed one. REQUIRES:
   // Contains(slot).
   void Remove(int64_t slot) {
     assert(Contains(slot));
-    const int64_t rank = ranks_[Index(slot)];
-    const int64_t last = members_.back();
-    members_[Index(rank)] = last;
-    ranks_[Index(last)] = rank;
-    ranks_[Index(slot)] = kAbsent;
-    members_.pop_back();
+    Put(RankOf(slot), At(--size_));
+    ranks_[slot] = kAbsent;
   }
 
   void Clear() {
-    for (const int64_t slot : members_) ranks_[Index(slot)] = kAbsent;
-    members_.clear();
+    members_.Clear();
+    ranks_.Clear();
+    size_ = 0;
+    end_ = 0;
   }
 
   Status CheckValid() const {
     int64_t present = 0;
-    for (const int64_t rank : ranks_) present += rank != kAbsent;
+    for (int64_t slot = 0; slot < end_; ++slot) present += ranks_[slot] != kAbsent;
     if (present != size()) {
       return FailedPreconditionError("slot set: ranks and members differ");
     }
     for (int64_t rank = 0; rank < size(); ++rank) {
-      if (!Contains(At(rank)) || ranks_[Index(At(rank))] != rank) {
+      if (!Contains(At(rank)) || RankOf(At(rank)) != rank) {
         return FailedPreconditionError("slot set: a member has a wrong rank");
       }
     }
@@ -88,12 +90,17 @@ class SlotSet {
   }
 
  private:
-  static constexpr int64_t kAbsent = -1;
+  static constexpr int64_t kAbsent = 0;
 
-  static size_t Index(int64_t i) { return static_cast<size_t>(i); }
+  void Put(int64_t rank, int64_t slot) {
+    members_[rank] = slot;
+    ranks_[slot] = rank + 1;
+  }
 
-  std::vector<int64_t> members_;
-  std::vector<int64_t> ranks_;  // of each slot, kAbsent outside the set
+  SlotArray<int64_t> members_;  // by rank
+  SlotArray<int64_t> ranks_;    // by slot, one more than the rank; kAbsent outside
+  int64_t size_ = 0;
+  int64_t end_ = 0;
 };
 
 }  // namespace tfa

@@ -62,6 +62,10 @@ inline Status ResourceExhaustedError(std::string message) {
   return Status(StatusCode::kResourceExhausted, std::move(message));
 }
 
+inline Status NoMemory(const std::string& action) {
+  return ResourceExhaustedError("no memory to " + action + "; nothing has changed");
+}
+
 inline Status DeadlineExceededError(std::string message) {
   return Status(StatusCode::kDeadlineExceeded, std::move(message));
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cc/block_codec.h"
+#include "cc/slot_array.h"
 
 namespace tfa {
 namespace {
@@ -94,7 +95,7 @@ StepStore::StepStore(std::vector<Column> columns, const Options& options,
 
 int64_t StepStore::HistoryRows(int32_t stream) const {
   const Stream& s = streams_[Index(stream)];
-  const auto full = static_cast<int64_t>(s.segments.size()) - 1;
+  const int64_t full = s.num_segments - 1;
   if (full < 0) return 0;
   return std::min(full * segment_rows_ + s.rows_in_last, MostHistoryRows(s));
 }
@@ -124,14 +125,19 @@ int64_t StepStore::NumWithin(int64_t bytes_in_use) const {
   return std::min((options_.max_bytes - bytes_in_use) / layout_.bytes, ids);
 }
 
-// Makes sure that `n` segments can be started without failing.
 Status StepStore::Reserve(int64_t n) {
-  if (n > NumAvailable()) {
-    return ResourceExhaustedError("no room for more steps (" +
-                                  std::to_string(bytes_in_use()) +
-                                  " bytes are in use); lower the tables' max_size");
+  ReserveIds(n);
+  while (memory_.num_idle() < n) {
+    // What is freed to make room for others is used again, and not allocated anew; but
+    // packed segments that are freed leave no raw memory.
+    const bool fits = options_.max_bytes == 0 || layout_.packs() ||
+                      bytes_allocated() + layout_.bytes <= options_.max_bytes;
+    if (!fits) return OkStatus();
+    const Status grown = GrowMemory();
+    if (grown.ok()) continue;
+    ReleaseIdle();
+    return grown;
   }
-  while (memory_.num_idle() < n) TFA_RETURN_IF_ERROR(GrowMemory());
   return OkStatus();
 }
 
@@ -141,12 +147,24 @@ Status StepStore::GrowMemory() {
   return memory_.Grow(std::max<int64_t>(1, left));
 }
 
-int32_t StepStore::TakeId() {
-  if (free_.empty()) {
-    std::unique_ptr<Header[]>& block = blocks_[Index(num_segments_ / kBlock)];
+// Room for `n` more segments wherever segments are listed.
+void StepStore::ReserveIds(int64_t n) {
+  const int64_t in_use = num_segments_ - static_cast<int64_t>(free_.size());
+  const int64_t most = std::max(num_segments_, std::min(in_use + n, kMaxSegments));
+  for (int64_t b = num_segments_ / kBlock; b * kBlock < most; ++b) {
+    std::unique_ptr<Header[]>& block = blocks_[Index(b)];
     if (block == nullptr) block = std::make_unique<Header[]>(kBlock);
-    return static_cast<int32_t>(num_segments_++);
   }
+  ReserveMore(&free_, Index(most) - free_.size());
+  // A segment is there once at most: those that gathers hold are not used again.
+  if (!pins_windows_) ReserveMore(&let_go_, Index(most) - let_go_.size());
+  if (!layout_.packs()) return;
+  ReserveMore(&to_pack_, Index(n));
+  ReserveMore(&packed_, to_pack_.size() + Index(num_packing_ + n));
+}
+
+int32_t StepStore::TakeId() {
+  if (free_.empty()) return static_cast<int32_t>(num_segments_++);
   const int32_t id = free_.back();
   free_.pop_back();
   return id;
@@ -162,26 +180,30 @@ void StepStore::StartSegment(Stream* stream) {
   Header& h = header(id);
   TakeMemory(&h);
   h.next = -1;
-  h.prev = stream->segments.empty() ? -1 : stream->segments.back();
+  h.prev = stream->newest;
   h.refs = 1;
   h.started_at = num_started_++;
   if (h.prev >= 0) {
     header(h.prev).next = id;
     if (layout_.packs()) AwaitPacking(h.prev);
+  } else {
+    stream->oldest = id;
   }
-  stream->segments.push_back(id);
+  stream->newest = id;
+  ++stream->num_segments;
   stream->data = h.data;
   stream->rows_in_last = 0;
 }
 
 // Lets go the oldest segments while the others hold history enough.
 void StepStore::TrimHistory(Stream* stream) {
-  while (stream->segments.size() > 1) {
-    const auto others = static_cast<int64_t>(stream->segments.size()) - 2;
+  while (stream->num_segments > 1) {
+    const int64_t others = stream->num_segments - 2;
     const int64_t rows = others * segment_rows_ + stream->rows_in_last;
     if (rows < MostHistoryRows(*stream) + options_.stack_rows) return;
-    const int32_t oldest = stream->segments.front();
-    stream->segments.pop_front();
+    const int32_t oldest = stream->oldest;
+    stream->oldest = header(oldest).next;
+    --stream->num_segments;
     DropRef(oldest);
   }
 }
@@ -213,7 +235,15 @@ void StepStore::DropPin(int32_t segment) {
 }
 
 Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* columns) {
-  TFA_RETURN_IF_ERROR(Reserve(NumNeeded(rows, n)));
+  const int64_t needed = NumNeeded(rows, n);
+  if (needed > 0) {
+    if (needed > NumAvailable()) {
+      return ResourceExhaustedError("no room for more steps (" +
+                                    std::to_string(bytes_in_use()) +
+                                    " bytes are in use); lower the tables' max_size");
+    }
+    TFA_RETURN_IF_ERROR(Reserve(needed));
+  }
   for (int64_t i = 0; i < n; ++i) {
     Stream& stream = streams_[Index(rows[i].stream)];
     if (NeedsSegment(stream)) StartSegment(&stream);
@@ -232,8 +262,10 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
     const auto step = static_cast<uint32_t>(stream.next_step++);
     reinterpret_cast<uint32_t*>(data + layout_.steps_offset)[row] = step;
     stream.open = !rows[i].last;
-    if (stream.segments.size() > 1) TrimHistory(&stream);
+    if (stream.num_segments > 1) TrimHistory(&stream);
   }
+  // Memory was reserved before it was known what would be freed.
+  if (needed > 0) ReleaseIdle();
   return OkStatus();
 }
 
@@ -266,7 +298,7 @@ Window StepStore::At(int32_t stream, int64_t back, int64_t length) const {
   const Stream& s = streams_[Index(stream)];
   Window window;
   window.length = static_cast<int32_t>(length);
-  window.segment = s.segments.back();
+  window.segment = s.newest;
   window.offset = static_cast<int32_t>(s.rows_in_last - 1);
   Advance(&window.segment, &window.offset, 1 - back - length);
   window.episode_step = EpisodeStep(window.segment, window.offset);
@@ -326,9 +358,11 @@ void StepStore::Unpin(const Window& window) {
 }
 
 void StepStore::Reset() {
-  for (Stream& stream : streams_) {
-    for (const int32_t s : stream.segments) DropRef(s);
-    stream = Stream();
+  std::fill(streams_.begin(), streams_.end(), Stream());
+  for (int32_t s = 0; s < num_segments_; ++s) {
+    if (header(s).refs == 0) continue;
+    header(s).refs = 1;
+    DropRef(s);
   }
 }
 
@@ -341,13 +375,15 @@ Status StepStore::CheckValid(const std::vector<int32_t>& item_refs) const {
   std::vector<int32_t> refs = item_refs;
   refs.resize(Index(num_segments_));
   for (const Stream& stream : streams_) {
-    for (const int32_t s : stream.segments) ++refs[Index(s)];
-    for (size_t i = 1; i < stream.segments.size(); ++i) {
-      const int32_t earlier = stream.segments[i - 1];
-      const int32_t later = stream.segments[i];
-      if (header(earlier).next != later || header(later).prev != earlier) {
+    int32_t at = stream.oldest;
+    for (int64_t i = 0; i < stream.num_segments; ++i) {
+      ++refs[Index(at)];
+      const bool is_newest = i + 1 == stream.num_segments;
+      const int32_t next = header(at).next;
+      if (is_newest ? at != stream.newest : next < 0 || header(next).prev != at) {
         return FailedPreconditionError("segments of a stream are not linked");
       }
+      at = next;
     }
   }
   std::vector<bool> is_free(Index(num_segments_));

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,6 +69,10 @@ struct StoreSnapshot {
 // Append, Ref, Unref: O(rows touched / segment_rows). Row access: O(1) within a
 // segment.
 //
+// Only Create, Reserve, BeginGather, GrowMemory, Save and Load allocate; they throw
+// std::bad_alloc, or say kResourceExhausted, having changed nothing that another call
+// shows.
+//
 // Not thread-safe: the owner's mutex guards every call, but for `SegmentData`,
 // `EpisodeStep`, `Advance` and `PackRows` on pinned segments, which never change.
 class StepStore {
@@ -128,8 +131,15 @@ class StepStore {
   // are until the stream's next one begins.
   int64_t HistoryRows(int32_t stream) const;
 
+  // Sees to it that `n` segments can be started, as far as max_bytes allows now.
+  // kResourceExhausted or kIoError, or std::bad_alloc, when there is no memory.
+  Status Reserve(int64_t n);
+  // Frees memory that waits to be used and for which max_bytes has no room.
+  void ReleaseIdle();
   // Appends one row to each of the `n` streams; `columns[c] + i * row_bytes` is
-  // column c of the i-th row. On an error nothing was written.
+  // column c of the i-th row. kResourceExhausted when max_bytes has no room for the
+  // NumNeeded segments; other errors are those of Reserve, which it calls. On an error
+  // nothing was written.
   // REQUIRES: streams in range and different; `first` or an open episode.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns);
 
@@ -180,7 +190,8 @@ class StepStore {
   }
   void EndGather(int64_t gather, const Window* windows, int64_t n);
 
-  // Drops every stream's history and open episode.
+  // Drops every stream's history and open episode, and what items hold, which must all
+  // go at once. O(segments).
   void Reset();
 
   // Segments that wait to be packed, or are being packed.
@@ -190,8 +201,8 @@ class StepStore {
   // Pins the next of them; -1 when there is none.
   int32_t StartPacking();
   // Packs the rows of a segment that was started on.
-  PackedSegment PackRows(int32_t segment, std::vector<uint8_t>* scratch) const {
-    return Pack(layout_, SegmentData(segment), scratch);
+  PackedSegment PackRows(int32_t segment, PackingBuffer* buffer) const {
+    return Pack(layout_, SegmentData(segment), buffer);
   }
   // Unpins the segment; what was packed, if anything, takes the place of its rows.
   void FinishPacking(int32_t segment, PackedSegment packed);
@@ -212,7 +223,7 @@ class StepStore {
   // them if they would have been by now. Both for each in turn, then all are let go.
   // kInvalidArgument when max_bytes is too little.
   Status StartFilling(const SegmentRows& each);
-  Status FinishFilling(const SegmentRows& each, std::vector<uint8_t>* scratch);
+  Status FinishFilling(const SegmentRows& each, PackingBuffer* buffer);
   void FinishLoading(const std::vector<SegmentRows>& segments);
   // Whether a window's rows, and those before it for stacking, are all in segments
   // that were loaded.
@@ -264,8 +275,10 @@ class StepStore {
     int64_t started_at;
   };
   struct Stream {
-    std::deque<int32_t> segments;  // oldest first; each holds one reference
-    uint8_t* data = nullptr;       // of the last segment
+    int32_t oldest = -1;  // segment, from which each links to the next, up to
+    int32_t newest = -1;  // this one; the stream holds one reference to each
+    int64_t num_segments = 0;
+    uint8_t* data = nullptr;  // of the newest
     int64_t rows_in_last = 0;
     int64_t next_step = 0;
     int64_t num_steps = 0;
@@ -291,8 +304,8 @@ class StepStore {
   Window At(int32_t stream, int64_t back, int64_t length) const;
   void AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const;
   int64_t NumWithin(int64_t bytes_in_use) const;
-  Status Reserve(int64_t n);
   Status GrowMemory();
+  void ReserveIds(int64_t n);
   int32_t TakeId();
   void TakeMemory(Header* header);
   void StartSegment(Stream* stream);
@@ -301,7 +314,7 @@ class StepStore {
   int64_t MostHistoryRows(const Stream& stream) const;
   void TrimHistory(Stream* stream);
   bool NeedsSegment(const Stream& stream) const {
-    return stream.segments.empty() || stream.rows_in_last == segment_rows_;
+    return stream.num_segments == 0 || stream.rows_in_last == segment_rows_;
   }
   // The only segment that a window holds; -1 if there are several.
   int32_t OnlySegment(const Window& window) const;
@@ -312,7 +325,6 @@ class StepStore {
   void AwaitPacking(int32_t segment);
   void PutPacked(int32_t segment);
   void MoveIn(Header* header, PackedSegment packed);
-  void ReleaseIdle();
   Status CheckMemory() const;
   bool LinkSegments(const std::vector<int32_t>& next,
                     const std::vector<SegmentRows>& segments);
@@ -337,10 +349,10 @@ class StepStore {
   const bool pins_windows_;
   std::vector<int64_t>
       gathers_;                 // in progress: how many segments had been let go before
-  std::deque<int32_t> let_go_;  // since the oldest of them began, in order
+  std::vector<int32_t> let_go_;  // since the oldest of them began, in order
   int64_t num_let_go_ = 0;      // ever
 
-  std::deque<Started> to_pack_;
+  std::vector<Started> to_pack_;  // in order; few, as appends wait for the rest
   int64_t num_packing_ = 0;
   std::vector<Packed> packed_;
   int64_t packed_bytes_ = 0;  // of segments that have moved

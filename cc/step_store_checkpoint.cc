@@ -96,7 +96,6 @@ StoreSnapshot StepStore::Save(Writer* out) {
   snapshot.numbers.resize(Index(num_segments_), -1);
   for (int32_t s = 0; s < num_segments_; ++s) {
     if (header(s).refs == 0) continue;
-    ++header(s).pins;
     snapshot.segments.push_back({s, static_cast<int32_t>(segment_rows_)});
   }
   std::sort(snapshot.segments.begin(), snapshot.segments.end(),
@@ -108,8 +107,8 @@ StoreSnapshot StepStore::Save(Writer* out) {
   }
   const auto number = [&snapshot](int32_t s) { return snapshot.numbers[Index(s)]; };
   for (const Stream& stream : streams_) {
-    if (stream.segments.empty()) continue;
-    snapshot.segments[Index(number(stream.segments.back()))].rows =
+    if (stream.num_segments == 0) continue;
+    snapshot.segments[Index(number(stream.newest))].rows =
         static_cast<int32_t>(stream.rows_in_last);
   }
   PutColumns(columns_, out);
@@ -132,10 +131,13 @@ StoreSnapshot StepStore::Save(Writer* out) {
     out->Put(stream.next_step);
     out->Put(stream.num_steps);
     out->Put(static_cast<uint8_t>(stream.open));
-    out->PutArrayOf<int32_t>(
-        static_cast<int64_t>(stream.segments.size()),
-        [&](int64_t i) { return number(stream.segments[Index(i)]); });
+    int32_t s = stream.oldest;
+    out->PutArrayOf<int32_t>(stream.num_segments, [&](int64_t) {
+      return number(std::exchange(s, header(s).next));
+    });
   }
+  // Last, when nothing can fail any more.
+  for (const SegmentRows& each : snapshot.segments) ++header(each.segment).pins;
   return snapshot;
 }
 
@@ -150,10 +152,9 @@ Status StepStore::StartFilling(const SegmentRows& each) {
   return OkStatus();
 }
 
-Status StepStore::FinishFilling(const SegmentRows& each,
-                                std::vector<uint8_t>* scratch) {
+Status StepStore::FinishFilling(const SegmentRows& each, PackingBuffer* buffer) {
   if (layout_.packs() && !each.open) {
-    PackedSegment packed = PackRows(each.segment, scratch);
+    PackedSegment packed = PackRows(each.segment, buffer);
     if (!packed.empty()) MoveIn(&header(each.segment), std::move(packed));
   }
   if (options_.max_bytes == 0 || bytes_in_use() <= options_.max_bytes) {
@@ -166,7 +167,7 @@ Status StepStore::FinishFilling(const SegmentRows& each,
 
 void StepStore::FinishLoading(const std::vector<SegmentRows>& segments) {
   for (Stream& stream : streams_) {
-    if (!stream.segments.empty()) stream.data = header(stream.segments.back()).data;
+    if (stream.num_segments > 0) stream.data = header(stream.newest).data;
   }
   for (const SegmentRows& each : segments) DropRef(each.segment);
 }
@@ -200,6 +201,7 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
         " bytes of steps, this replay max_bytes = " +
         std::to_string(options.max_bytes) + "; give max_bytes at least as many");
   }
+  (*store)->ReserveIds(num_segments);
   for (const int32_t written : rows) {
     const int32_t id = (*store)->TakeId();
     (*store)->header(id).refs = 1;
@@ -211,9 +213,7 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   for (int64_t i = 0; i < was.num_streams && good; ++i) {
     Stream* const stream = &(*store)->streams_[Index(i)];
     good = (*store)->LoadStream(version, in, stream, &taken, *segments);
-    if (!stream->segments.empty()) {
-      (*segments)[Index(stream->segments.back())].open = true;
-    }
+    if (stream->num_segments > 0) (*segments)[Index(stream->newest)].open = true;
   }
   if (!good) return Contradiction();
   return store;
@@ -250,10 +250,14 @@ bool StepStore::LoadStream(uint32_t version, Reader* in, Stream* stream,
     if (s < 0 || Index(s) >= segments.size() || (*taken)[Index(s)]) return false;
     (*taken)[Index(s)] = true;
     ++header(s).refs;
-    stream->segments.push_back(s);
     if (header(s).next != (i + 1 < ids.size() ? ids[i + 1] : -1)) return false;
   }
   const bool empty = ids.empty();
+  if (!empty) {
+    stream->oldest = ids.front();
+    stream->newest = ids.back();
+    stream->num_segments = static_cast<int64_t>(ids.size());
+  }
   const int64_t rows = empty ? 0 : segments[Index(ids.back())].rows;
   return in->ok() && stream->rows_in_last == rows && stream->next_step >= 0 &&
          stream->num_steps >= 0 && !(empty && stream->open);

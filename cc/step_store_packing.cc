@@ -40,7 +40,7 @@ void StepStore::AwaitPacking(int32_t segment) {
 int32_t StepStore::StartPacking() {
   while (!to_pack_.empty()) {
     const Started next = to_pack_.front();
-    to_pack_.pop_front();
+    to_pack_.erase(to_pack_.begin());
     Header& h = header(next.segment);
     if (h.refs == 0 || h.started_at != next.started_at) continue;
     ++h.pins;
@@ -75,6 +75,7 @@ void StepStore::MoveIn(Header* header, PackedSegment packed) {
 // Frees idle memory that max_bytes has no room for, or that is more than is likely to
 // be used: as much as is in use.
 void StepStore::ReleaseIdle() {
+  if (!layout_.packs()) return;
   const auto too_much = [this] {
     const bool over = options_.max_bytes > 0 && bytes_allocated() > options_.max_bytes;
     return over || memory_.num_idle() > std::max<int64_t>(memory_.num_taken(), 1);

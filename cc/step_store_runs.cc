@@ -42,14 +42,17 @@ void CopyRows(uint8_t* to, int64_t stride, const uint8_t* from, int64_t bytes,
 
 int64_t StepStore::NumNeededByRun(int32_t stream, int64_t n) const {
   const Stream& s = streams_[Index(stream)];
-  const int64_t left = s.segments.empty() ? 0 : segment_rows_ - s.rows_in_last;
+  const int64_t left = s.num_segments == 0 ? 0 : segment_rows_ - s.rows_in_last;
   return n <= left ? 0 : (n - left + segment_rows_ - 1) / segment_rows_;
 }
 
 int64_t StepStore::MostAvailable() const {
   int64_t held = 0;
   for (const Stream& stream : streams_) {
-    for (const int32_t s : stream.segments) held += SegmentBytes(header(s));
+    int32_t s = stream.oldest;
+    for (int64_t i = 0; i < stream.num_segments; ++i, s = header(s).next) {
+      held += SegmentBytes(header(s));
+    }
   }
   return std::max<int64_t>((options_.max_bytes - held) / layout_.bytes, 0);
 }
@@ -83,24 +86,21 @@ Status StepStore::AppendRun(const RowFlags* rows, int64_t n, const uint32_t* ste
 void StepStore::FindRunWindows(int32_t stream, int64_t n, const RunItem* items,
                                int64_t num_items, Window* windows) const {
   const Stream& s = streams_[Index(stream)];
-  const auto full = static_cast<int64_t>(s.segments.size()) - 1;
   // Rows of the stream count from the first of its oldest segment.
-  const int64_t begin = full * segment_rows_ + s.rows_in_last - n;
-  int64_t from = -segment_rows_;  // first row of the segment at hand
-  int32_t segment = -1;
-  const uint32_t* steps_of_segment = nullptr;
+  int64_t from = (s.num_segments - 1) * segment_rows_;  // of the segment at hand
+  const int64_t begin = from + s.rows_in_last - n;
+  int32_t segment = s.newest;
   for (int64_t i = 0; i < num_items; ++i) {
     const int64_t first = begin + items[i].row + 1 - items[i].length;
-    if (first < from || first >= from + segment_rows_) {
-      const int64_t place = first / segment_rows_;
-      from = place * segment_rows_;
-      segment = s.segments[Index(place)];
-      steps_of_segment = steps(segment);
+    // The items' first rows hardly ever go back, so that this is a step or none.
+    for (; first < from; from -= segment_rows_) segment = header(segment).prev;
+    for (; first >= from + segment_rows_; from += segment_rows_) {
+      segment = header(segment).next;
     }
     windows[i].segment = segment;
     windows[i].offset = static_cast<int32_t>(first - from);
     windows[i].length = items[i].length;
-    windows[i].episode_step = steps_of_segment[first - from];
+    windows[i].episode_step = steps(segment)[first - from];
   }
 }
 

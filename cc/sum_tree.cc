@@ -25,12 +25,8 @@ constexpr int64_t kBlock = 256;
 // no parents in common: there, writing one twice costs less than looking.
 constexpr size_t kSparse = 16;
 
-// Pairwise, so that the additions overlap; always in this order, so that a sum
-// depends on the weights alone.
-double SumLine(const double* line) {
-  return ((line[0] + line[1]) + (line[2] + line[3])) +
-         ((line[4] + line[5]) + (line[6] + line[7]));
-}
+// Parents that a word of marks stands for.
+constexpr size_t kMarks = 64;
 
 // By the bits: a comparison of floats would also ask for NaN.
 bool IsZero(const double* weight) {
@@ -115,57 +111,43 @@ TFA_AVX512 void DescendAllAvx512(const double* lines, const double* below, int64
 
 }  // namespace
 
-SumTree::SumTree(int64_t capacity) { Grow(capacity); }
-
-void SumTree::Grow(int64_t capacity) {
-  assert(capacity >= capacity_);
-  capacity_ = capacity;
-  int64_t nodes = capacity;
-  for (size_t level = 0;; ++level) {
-    const int64_t lines = std::max<int64_t>(1, (nodes + kFanOut - 1) / kFanOut);
-    if (level == levels_.size()) levels_.emplace_back();
-    levels_[level].resize(Index(lines * kFanOut));
-    if (lines == 1) break;
-    nodes = lines;
-  }
-  for (size_t level = 0; level + 1 < levels_.size(); ++level) {
-    const int64_t lines = static_cast<int64_t>(levels_[level].size()) / kFanOut;
-    for (int64_t i = 0; i < lines; ++i) {
-      levels_[level + 1][Index(i)] = SumLine(&levels_[level][Index(kFanOut * i)]);
-    }
-  }
-  total_ = SumLine(levels_.back().data());
+void SumTree::Grow(int64_t capacity, int64_t batch) {
+  assert(capacity >= tree_.capacity());
+  nodes_.reserve(Index(batch));
+  // A level whose parents are marked has at most kSparse of them for each node.
+  marks_.reserve(Index(batch) * kSparse / kMarks + 1);
+  if (capacity > tree_.capacity()) tree_.Grow(capacity);
 }
 
 void SumTree::Set(int64_t leaf, double weight) {
-  assert(0 <= leaf && leaf < capacity_);
-  levels_[0][Index(leaf)] = weight;
+  assert(0 <= leaf && leaf < capacity());
+  tree_.level(0)[leaf] = weight;
   int64_t node = leaf;
-  for (size_t level = 0; level + 1 < levels_.size(); ++level) {
+  for (size_t level = 1; level < tree_.num_levels(); ++level) {
     node /= kFanOut;
-    levels_[level + 1][Index(node)] = SumLine(&levels_[level][Index(kFanOut * node)]);
+    tree_.level(level)[node] = tree_.CombineChildren(level, node);
   }
-  total_ = SumLine(levels_.back().data());
+  total_ = tree_.root();
 }
 
 void SumTree::Set(const int64_t* leaves, const double* weights, int64_t n) {
-  double* const bottom = levels_[0].data();
+  double* const bottom = tree_.level(0);
   for (int64_t i = 0; i < n; ++i) Prefetch(&bottom[leaves[i]]);
   nodes_.assign(leaves, leaves + n);
   for (int64_t i = 0; i < n; ++i) {
-    assert(0 <= leaves[i] && leaves[i] < capacity_);
+    assert(0 <= leaves[i] && leaves[i] < capacity());
     bottom[leaves[i]] = weights[i];
   }
-  for (size_t level = 0; level + 1 < levels_.size(); ++level) {
+  for (size_t level = 0; level + 1 < tree_.num_levels(); ++level) {
     UpdateParents(level);
   }
-  total_ = SumLine(levels_.back().data());
+  total_ = tree_.root();
 }
 
 void SumTree::UpdateParents(size_t level) {
-  const double* const below = levels_[level].data();
-  double* const sums = levels_[level + 1].data();
-  const size_t num_sums = levels_[level + 1].size();
+  const double* const below = tree_.level(level);
+  double* const sums = tree_.level(level + 1);
+  const size_t num_sums = Index(tree_.num_nodes(level + 1));
   if (num_sums > kSparse * nodes_.size()) {
     size_t num_parents = 0;
     for (const int64_t node : nodes_) {
@@ -178,15 +160,15 @@ void SumTree::UpdateParents(size_t level) {
     nodes_.resize(num_parents);
     return;
   }
-  marks_.assign((num_sums + 63) / 64, 0);
+  marks_.assign((num_sums + kMarks - 1) / kMarks, 0);
   for (const int64_t node : nodes_) {
     const int64_t parent = node / kFanOut;
-    marks_[Index(parent / 64)] |= uint64_t{1} << (parent % 64);
+    marks_[Index(parent) / kMarks] |= uint64_t{1} << (Index(parent) % kMarks);
   }
   nodes_.clear();
   for (size_t word = 0; word < marks_.size(); ++word) {
     for (uint64_t bits = marks_[word]; bits != 0; bits &= bits - 1) {
-      const int64_t node = static_cast<int64_t>(64 * word) + __builtin_ctzll(bits);
+      const int64_t node = static_cast<int64_t>(kMarks * word) + __builtin_ctzll(bits);
       sums[node] = SumLine(&below[kFanOut * node]);
       nodes_.push_back(node);
     }
@@ -213,41 +195,28 @@ void SumTree::FindBy(DescendFunction descend, const double* targets, int64_t n,
     int64_t* const nodes = leaves + start;
     std::copy_n(targets + start, count, rest);
     std::fill_n(nodes, count, 0);
-    for (size_t level = levels_.size(); level-- > 0;) {
-      const double* const below = level > 0 ? levels_[level - 1].data() : nullptr;
-      descend(levels_[level].data(), below, count, nodes, rest);
+    for (size_t level = tree_.num_levels(); level-- > 0;) {
+      const double* const below = level > 0 ? tree_.level(level - 1) : nullptr;
+      descend(tree_.level(level), below, count, nodes, rest);
     }
   }
 }
 
 void SumTree::Clear() {
-  for (Level& level : levels_) std::fill(level.begin(), level.end(), 0.0);
+  tree_.Clear();
   total_ = 0.0;
 }
 
-Status SumTree::CheckValid() const {
-  for (size_t leaf = 0; leaf < levels_[0].size(); ++leaf) {
-    const double weight = levels_[0][leaf];
-    const bool used = static_cast<int64_t>(leaf) < capacity_;
-    if (!std::isfinite(weight) || weight < 0 || (!used && weight != 0)) {
-      return FailedPreconditionError("sum tree: leaf " + std::to_string(leaf) +
-                                     " weighs " + std::to_string(weight));
-    }
+Status SumTree::CheckValid(int64_t num_leaves) const {
+  for (int64_t leaf = 0; leaf < num_leaves; ++leaf) {
+    const double weight = Get(leaf);
+    if (std::isfinite(weight) && weight >= 0) continue;
+    return FailedPreconditionError("sum tree: leaf " + std::to_string(leaf) +
+                                   " weighs " + std::to_string(weight));
   }
-  for (size_t level = 0; level + 1 < levels_.size(); ++level) {
-    for (size_t i = 0; i < levels_[level + 1].size(); ++i) {
-      const bool used = 8 * i < levels_[level].size();
-      const double sum = used ? SumLine(&levels_[level][8 * i]) : 0.0;
-      if (levels_[level + 1][i] == sum) continue;
-      return FailedPreconditionError("sum tree: node " + std::to_string(i) +
-                                     " of level " + std::to_string(level + 1) +
-                                     " is not the sum of its children");
-    }
-  }
-  if (total_ != SumLine(levels_.back().data())) {
-    return FailedPreconditionError("sum tree: the total is not the sum");
-  }
-  return OkStatus();
+  TFA_RETURN_IF_ERROR(tree_.CheckValid("sum", num_leaves));
+  if (total_ == tree_.root()) return OkStatus();
+  return FailedPreconditionError("sum tree: the total is not the sum");
 }
 
 }  // namespace tfa

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <utility>
 
 #include "cc/power.h"
@@ -10,8 +11,9 @@
 namespace tfa {
 namespace {
 
-// Slots whose memory is set aside (not touched) at once, so that it never moves.
-constexpr int64_t kReservedSlots = int64_t{1} << 22;
+// Room that a table has at least.
+constexpr int64_t kMinSlots = 64;
+constexpr int64_t kMinBatch = 64;
 constexpr int64_t kPrefetchItems = 24;
 constexpr int64_t kDrawAhead = 256;
 
@@ -63,13 +65,56 @@ Table::Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter 
     : options_(std::move(options)),
       shows_rows_(!std::all_of(options_.views.begin(), options_.views.end(),
                                [](const View& view) { return view.is_of_steps(); })),
-      keys_(keys),
+      shard_(keys.shard),
+      epoch_(keys.epoch),
       store_(store),
       limiter_(std::move(limiter)),
-      random_(seed),
-      sampler_(MakeSelector(options_.sampler)),
-      remover_(MakeSelector(options_.remover)) {
-  items_.reserve(static_cast<size_t>(std::min(options_.max_size + 1, kReservedSlots)));
+      random_(seed) {
+  MakeSelectors();
+  try {
+    ReserveSlots(options_.max_size + 1);
+  } catch (const std::bad_alloc&) {
+    // What was set aside so far may be all the address space that there is.
+    items_ = {};
+    free_slots_ = {};
+    MakeSelectors();
+  }
+  ReserveMore(1, 1);
+}
+
+void Table::MakeSelectors() {
+  sampler_ = MakeSelector(options_.sampler);
+  remover_ = MakeSelector(options_.remover);
+}
+
+void Table::ReserveMore(int64_t n, int64_t batch) {
+  // There is one item above max_size only between an insert and the removal after it.
+  int64_t most = options_.max_size + 1 + num_spent_;
+  if (last_generation_ + n >= kLastGeneration) most += n;  // slots may be given up
+  most = std::max(most, capacity_);
+  const int64_t slots = std::min(num_slots_ + n, most);
+  if (slots > capacity_) {
+    ReserveSlots(std::min(std::max({slots, 2 * capacity_, kMinSlots}), most));
+  }
+  if (batch > batch_) ReserveBatch(std::max({batch, 2 * batch_, kMinBatch}));
+}
+
+// A failure leaves some of the parts with more room than the others, which is no harm.
+void Table::ReserveSlots(int64_t num_slots) {
+  items_.Reserve(num_slots);
+  free_slots_.Reserve(num_slots);
+  sampler_->Reserve(num_slots, batch_);
+  remover_->Reserve(num_slots, batch_);
+  capacity_ = num_slots;
+}
+
+void Table::ReserveBatch(int64_t batch) {
+  slots_.reserve(static_cast<size_t>(batch));
+  priorities_.reserve(static_cast<size_t>(batch));
+  replaced_.reserve(static_cast<size_t>(batch));
+  sampler_->Reserve(capacity_, batch);
+  remover_->Reserve(capacity_, batch);
+  batch_ = batch;
 }
 
 TableStats Table::stats() const {
@@ -115,42 +160,38 @@ Status Table::CheckUse(LimiterUse use) const {
 
 int64_t Table::Key(int64_t slot) const {
   const auto life = static_cast<int64_t>(item(slot).life);
-  return (keys_.shard << kLifeBits | life) << kSlotBits | slot;
+  return (shard_ << kLifeBits | life) << kSlotBits | slot;
 }
 
 int64_t Table::FindSlot(int64_t key) const {
   const int64_t slot = key & kSlotMask;
-  if (slot >= static_cast<int64_t>(items_.size())) return -1;
+  if (slot >= num_slots_) return -1;
   return item(slot).live() && Key(slot) == key ? slot : -1;
 }
 
 Status Table::CheckKeys(const int64_t* keys, int64_t n) const {
   for (int64_t i = 0; i < n; ++i) {
     const int64_t shard = keys[i] >> (kLifeBits + kSlotBits);
-    if (shard == keys_.shard) continue;
+    if (shard == shard_) continue;
     return InvalidArgumentError("key " + std::to_string(keys[i]) + " at index " +
                                 std::to_string(i) + " was never given out by table '" +
                                 options_.name + "'" +
                                 (keys[i] < 0 ? std::string()
                                              : " of shard " +
-                                                   std::to_string(keys_.shard)) +
+                                                   std::to_string(shard_)) +
                                 "; pass the keys of its samples");
   }
   return OkStatus();
 }
 
 uint32_t Table::LifeInEpoch(uint32_t generation) const {
-  return static_cast<uint32_t>(keys_.epoch) << kGenerationBits | generation;
+  return static_cast<uint32_t>(epoch_) << kGenerationBits | generation;
 }
 
 int64_t Table::TakeSlot() {
-  if (free_slots_.empty()) {
-    items_.emplace_back();
-    items_.back().life = LifeInEpoch(0);
-    return static_cast<int64_t>(items_.size()) - 1;
-  }
-  const int64_t slot = free_slots_.back();
-  free_slots_.pop_back();
+  if (num_free_ > 0) return free_slots_[--num_free_];
+  const int64_t slot = num_slots_++;
+  item(slot).life = LifeInEpoch(first_generation_);
   return slot;
 }
 
@@ -170,6 +211,7 @@ Status Table::CheckShows(const Window& window) const {
 }
 
 int64_t Table::Insert(const Window& window, std::optional<double> priority) {
+  Reserve(1);
   const double p = priority.value_or(max_priority_);
   const int64_t slot = TakeSlot();
   store_->Ref(window);
@@ -183,6 +225,7 @@ int64_t Table::Insert(const Window& window, std::optional<double> priority) {
 
 void Table::InsertAll(const Window* windows, const double* priorities, int64_t n,
                       std::vector<int64_t>* keys) {
+  Reserve(n);
   if (priorities == nullptr) {
     priorities_.assign(static_cast<size_t>(n), max_priority_);
     priorities = priorities_.data();
@@ -254,7 +297,9 @@ void Table::Empty(int64_t slot) {
   if (IsLast(removed.life)) {
     --num_last_;
   } else {
-    removed.life = LifeInEpoch((removed.life & kLastGeneration) + 1);
+    const uint32_t next = (removed.life & kLastGeneration) + 1;
+    removed.life = LifeInEpoch(next);
+    last_generation_ = std::max(last_generation_, next);
   }
   limiter_.Deleted(1);
 }
@@ -285,7 +330,7 @@ void Table::Release(int64_t slot) {
   if (IsLast(item(slot).life)) {
     ++num_spent_;
   } else {
-    free_slots_.push_back(slot);
+    free_slots_[num_free_++] = slot;
   }
 }
 
@@ -305,6 +350,8 @@ void Table::Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* wi
 
 void Table::Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
                  Window* windows, int64_t num_batches) {
+  Reserve(n);
+  if (insert_on_sample_ != nullptr) insert_on_sample_->Reserve(n);
   const bool by_table = weights.normalizer == WeightOptions::Normalizer::kTable &&
                         weights.beta > 0;  // what is not used is not computed
   const double least = by_table ? sampler_->LeastProbability() : 1.0;
@@ -346,16 +393,12 @@ StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* pri
                                           int64_t n) {
   TFA_RETURN_IF_ERROR(CheckKeys(keys, n));
   TFA_RETURN_IF_ERROR(ValidatePriorities(priorities, n));
-  if (items_.empty()) {
-    num_stale_updates_ += n;
-    return 0;
-  }
+  Reserve(n);
   slots_.clear();
   priorities_.clear();
-  const auto last_slot = static_cast<int64_t>(items_.size()) - 1;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t ahead = std::min(i + kPrefetchItems, n - 1);
-    PrefetchItem(std::min(keys[ahead] & kSlotMask, last_slot));
+    PrefetchItem(std::min(keys[ahead] & kSlotMask, num_slots_));
     const int64_t slot = FindSlot(keys[i]);
     if (slot < 0) continue;
     slots_.push_back(slot);
@@ -385,17 +428,30 @@ StatusOr<int64_t> Table::Delete(const int64_t* keys, int64_t n) {
 }
 
 void Table::Reset() {
-  for (int64_t slot = 0; slot < static_cast<int64_t>(items_.size()); ++slot) {
-    if (item(slot).live()) Remove(slot);
+  items_.Clear();
+  free_slots_.Clear();
+  num_slots_ = 0;
+  num_free_ = 0;
+  // All slots begin anew, none with what it had before.
+  first_generation_ = last_generation_ + 1;
+  if (first_generation_ > kLastGeneration / 2) {
+    first_generation_ = 0;
+    epoch_ = (epoch_ + 1) % KeySpace::kEpochs;
   }
+  last_generation_ = first_generation_;
+  num_last_ = 0;
+  num_spent_ = 0;
+  sampler_->Clear();
+  remover_->Clear();
+  draws_left_ = 0;
   limiter_.Reset();
   num_stale_updates_ = 0;
   max_priority_ = 1.0;
 }
 
 void Table::CountRefs(std::vector<int32_t>* refs) const {
-  for (const Item& each : items_) {
-    if (each.live()) store_->CountRefs(each.window, refs);
+  for (int64_t slot = 0; slot < num_slots_; ++slot) {
+    if (item(slot).live()) store_->CountRefs(item(slot).window, refs);
   }
 }
 
@@ -424,14 +480,13 @@ Status Table::CheckValid() const {
   TFA_RETURN_IF_ERROR(remover_->CheckValid());
   int64_t live = 0;
   int64_t draws_left = 0;
-  for (int64_t slot = 0; slot < static_cast<int64_t>(items_.size()); ++slot) {
+  for (int64_t slot = 0; slot < num_slots_; ++slot) {
     if (!item(slot).live()) continue;
     ++live;
     draws_left += options_.max_times_sampled - item(slot).times_sampled;
     TFA_RETURN_IF_ERROR(CheckItem(slot));
   }
-  const auto slots =
-      static_cast<int64_t>(items_.size() - free_slots_.size()) - num_spent_;
+  const int64_t slots = num_slots_ - num_free_ - num_spent_;
   const int64_t counted = limiter_.num_inserts() - limiter_.num_deletes();
   if (live != slots || live != sampler_->size() || live != remover_->size() ||
       live != counted || live > options_.max_size) {

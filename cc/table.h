@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "cc/cpu.h"
-#include "cc/memory.h"
 #include "cc/random.h"
 #include "cc/rate_limiter.h"
 #include "cc/selector.h"
 #include "cc/serial.h"
+#include "cc/slot_array.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/table_options.h"
@@ -74,6 +74,14 @@ struct KeySpace {
 // in which shard: see KeySpace.
 //
 // Insert, a draw, an update: the selectors' cost, O(log size) at most.
+//
+// Memory for max_size items is set aside at once, and costs address space only until
+// items use it. Where there is not so much of that (ulimit -v, or a system that hands
+// out no more memory than it has) the table grows by doubling, which copies it. Either
+// way `Reserve` is the one call that allocates for items: after it the calls that it
+// names cannot fail for want of memory, and without it they call it themselves and pass
+// on its std::bad_alloc, before anything has changed.
+//
 // Not thread-safe: the replay's mutex guards it. Borrows the step store.
 class Table {
  public:
@@ -83,9 +91,20 @@ class Table {
                                                  uint64_t seed, int64_t num_rows = 1,
                                                  KeySpace keys = {});
 
+  // Makes room for n more items, in calls of Insert and InsertAll with at most `batch`
+  // of them, or for a call of Draw or UpdatePriorities with n items, so that these
+  // allocate nothing. O(1), but where the table grows. std::bad_alloc when there is no
+  // memory; nothing has changed then.
+  void Reserve(int64_t n) { Reserve(n, n); }
+  void Reserve(int64_t n, int64_t batch) {
+    if (batch > batch_ || num_slots_ + n > capacity_) ReserveMore(n, batch);
+  }
+
   const TableOptions& options() const { return options_; }
   const RateLimiter& rate_limiter() const { return limiter_; }
   int64_t size() const { return sampler_->size(); }
+  // Of the keys that it gives out now.
+  int64_t epoch() const { return epoch_; }
   TableStats stats() const;
 
   bool CanSample(int64_t n) const;
@@ -130,6 +149,8 @@ class Table {
 
   // Draws n items, and has the store hold their windows for the gather that has begun.
   // They are `num_batches` equal batches where weights are normalised by the batch.
+  // std::bad_alloc, having changed nothing, when there is no memory for the first
+  // weights normalised by the table.
   // REQUIRES: CanSample(n), n >= 1 and a multiple of num_batches.
   void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
             Window* windows, int64_t num_batches = 1);
@@ -159,23 +180,26 @@ class Table {
   // Removes items by key. Returns how many there were.
   StatusOr<int64_t> Delete(const int64_t* keys, int64_t n);
 
-  // Removes all items and sets the counts to zero. Old keys stay stale.
+  // Removes all items and sets the counts to zero. Old keys stay stale. Their memory
+  // goes back to the system at once, page by page. REQUIRES: the store is reset too,
+  // which is what lets go of the items' rows.
   void Reset();
 
   // Writes the items, naming segments by their numbers in `snapshot`, and all else
   // that the calls to come depend on.
   void Save(const StoreSnapshot& snapshot, Writer* out) const;
   // About as many bytes as that is.
-  int64_t SavedBytes() const { return static_cast<int64_t>(items_.size()) * 64; }
+  int64_t SavedBytes() const { return num_slots_ * 64; }
   // A table as it was saved, over a store that was loaded. `options` count, not those
   // of then: items that exceed them are removed, a sampler or remover of another kind
   // starts with the items in the order they came. kInvalidArgument when the outputs
-  // cannot show the items, kDataLoss when what was saved contradicts itself or the
-  // store. `keys`: of an epoch in which neither those that were saved nor those that
+  // cannot show the items, kDataLoss when what was saved, by a release of that
+  // `version` of the format, contradicts itself or the store. `keys`: of an epoch in which neither those that were saved nor those that
   // were given out since are.
   static StatusOr<std::unique_ptr<Table>> Load(TableOptions options, StepStore* store,
                                                const std::vector<SegmentRows>& segments,
-                                               KeySpace keys, Reader* in);
+                                               KeySpace keys, uint32_t version,
+                                               Reader* in);
 
   Status CheckValid() const;
   // Adds one to `refs[s]` for each item that holds segment s.
@@ -200,8 +224,8 @@ class Table {
   Table(TableOptions options, StepStore* store, uint64_t seed, RateLimiter limiter,
         KeySpace keys);
 
-  Item& item(int64_t slot) { return items_[static_cast<size_t>(slot)]; }
-  const Item& item(int64_t slot) const { return items_[static_cast<size_t>(slot)]; }
+  Item& item(int64_t slot) { return items_[slot]; }
+  const Item& item(int64_t slot) const { return items_[slot]; }
   // An item may lie on two lines.
   TFA_PREFETCHES void PrefetchItem(int64_t slot) const {
     __builtin_prefetch(&item(slot), 1);
@@ -219,6 +243,10 @@ class Table {
   int64_t DrawsLeft() const {
     return options_.max_times_sampled > 0 ? draws_left_ : RateLimiter::kUnbounded;
   }
+  void ReserveMore(int64_t n, int64_t batch);
+  void ReserveSlots(int64_t num_slots);
+  void ReserveBatch(int64_t batch);
+  void MakeSelectors();
   int64_t TakeSlot();
   int64_t ChooseRemoved();
   void InsertByAge(const Window* windows, const double* priorities, int64_t n,
@@ -231,14 +259,16 @@ class Table {
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
   Status CheckItem(int64_t slot) const;
   Status Contradiction() const;
-  Status LoadItems(const std::vector<SegmentRows>& segments, Reader* in);
+  Status LoadItems(const std::vector<SegmentRows>& segments, uint32_t version,
+                   Reader* in);
   bool LoadCounts(Reader* in);
   bool LoadSelector(const SelectorOptions& options, Selector* selector, Reader* in);
   void KeepWithinBounds();
 
   TableOptions options_;
   const bool shows_rows_;  // by a view that does not go by steps
-  const KeySpace keys_;
+  const int64_t shard_;
+  int64_t epoch_;
   StepStore* const store_;
   Table* insert_on_sample_ = nullptr;
   RateLimiter limiter_;
@@ -246,8 +276,14 @@ class Table {
   std::unique_ptr<Selector> sampler_;
   std::unique_ptr<Selector> remover_;
 
-  std::vector<Item, AlignedAllocator<Item>> items_;  // by slot
-  std::vector<int64_t> free_slots_;
+  int64_t capacity_ = 0;   // slots for which there is room
+  int64_t batch_ = 0;      // items of a call for which there is room
+  SlotArray<Item> items_;  // by slot
+  int64_t num_slots_ = 0;  // those from here on had no items since the last Reset
+  uint32_t first_generation_ = 0;   // of a slot's first item since
+  uint32_t last_generation_ = 0;    // the greatest that there was
+  SlotArray<int64_t> free_slots_;   // that had items since the last Reset
+  int64_t num_free_ = 0;
   int64_t num_last_ = 0;   // live items whose slots can have no other
   int64_t num_spent_ = 0;  // slots that are given up
   std::vector<int64_t> slots_;      // scratch of Draw and UpdatePriorities

@@ -35,8 +35,7 @@ void PutSelector(const SelectorOptions& options, const Selector& selector,
 }  // namespace
 
 void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
-  const auto num_slots = static_cast<int64_t>(items_.size());
-  out->PutArrayOf<ItemRecord>(num_slots, [this, &snapshot](int64_t slot) {
+  out->PutArrayOf<ItemRecord>(num_slots_, [this, &snapshot](int64_t slot) {
     const Item& saved = item(slot);
     const Window window = saved.live() ? saved.window : Window();
     const auto segment = static_cast<size_t>(window.segment);
@@ -49,7 +48,8 @@ void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
                       saved.life,
                       saved.times_sampled};
   });
-  out->PutArray(free_slots_);
+  out->PutArrayOf<int64_t>(num_free_, [this](int64_t i) { return free_slots_[i]; });
+  out->Put(first_generation_);
   for (const uint64_t word : random_.state()) out->Put(word);
   for (const int64_t count : {limiter_.num_inserts(), limiter_.num_samples(),
                               limiter_.num_deletes(), num_stale_updates_}) {
@@ -62,12 +62,13 @@ void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
 
 StatusOr<std::unique_ptr<Table>> Table::Load(TableOptions options, StepStore* store,
                                              const std::vector<SegmentRows>& segments,
-                                             KeySpace keys, Reader* in) {
+                                             KeySpace keys, uint32_t version,
+                                             Reader* in) {
   StatusOr<std::unique_ptr<Table>> table =
       Create(std::move(options), store, 0, 1, keys);
   if (!table.ok()) return table.status();
   Table* const t = table->get();
-  TFA_RETURN_IF_ERROR(t->LoadItems(segments, in));
+  TFA_RETURN_IF_ERROR(t->LoadItems(segments, version, in));
   const bool good = t->LoadCounts(in) &&
                     t->LoadSelector(t->options_.sampler, t->sampler_.get(), in) &&
                     t->LoadSelector(t->options_.remover, t->remover_.get(), in) &&
@@ -82,20 +83,25 @@ Status Table::Contradiction() const {
                        options_.name + "'");
 }
 
-Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
+Status Table::LoadItems(const std::vector<SegmentRows>& segments, uint32_t version,
+                        Reader* in) {
   const std::vector<ItemRecord> records = in->GetArray<ItemRecord>();
-  free_slots_ = in->GetArray<int64_t>();
-  if (!in->ok()) return Contradiction();
-  items_.resize(records.size());
+  const std::vector<int64_t> free_slots = in->GetArray<int64_t>();
+  if (version > 2) first_generation_ = in->Get<uint32_t>();
+  if (!in->ok() || first_generation_ >= kLastGeneration) return Contradiction();
+  last_generation_ = first_generation_;
+  num_slots_ = static_cast<int64_t>(records.size());
+  if (num_slots_ > capacity_) ReserveSlots(num_slots_);
   size_t num_free = 0;
   for (size_t slot = 0; slot < records.size(); ++slot) {
     const ItemRecord& record = records[slot];
-    Item& loaded = items_[slot];
+    Item& loaded = item(static_cast<int64_t>(slot));
     if (record.times_sampled < 0) return Contradiction();
     loaded.window = {record.segment, record.offset, record.length, record.episode_step};
     loaded.priority = record.priority;
     loaded.inserted_at = record.inserted_at;
     loaded.life = record.life & kLifeMask;
+    last_generation_ = std::max(last_generation_, loaded.life & kLastGeneration);
     loaded.times_sampled = record.times_sampled;
     if (!loaded.live()) {
       ++num_free;
@@ -109,18 +115,19 @@ Status Table::LoadItems(const std::vector<SegmentRows>& segments, Reader* in) {
     store_->Ref(loaded.window);
     draws_left_ += options_.max_times_sampled - loaded.times_sampled;
   }
-  if (num_free != free_slots_.size() + static_cast<size_t>(num_spent_)) {
+  if (num_free != free_slots.size() + static_cast<size_t>(num_spent_)) {
     return Contradiction();
   }
   std::vector<bool> seen(records.size());
-  for (const int64_t slot : free_slots_) {
+  for (const int64_t slot : free_slots) {
     const auto index = static_cast<size_t>(slot);
-    if (slot < 0 || index >= records.size()) return Contradiction();
-    Item& each = items_[index];
+    if (slot < 0 || slot >= num_slots_) return Contradiction();
+    Item& each = item(slot);
     if (each.live() || IsLast(each.life) || seen[index]) return Contradiction();
     seen[index] = true;
     // What it has next is not what it had in the epoch that was restored from.
     each.life = LifeInEpoch(each.life & kLastGeneration);
+    free_slots_[num_free_++] = slot;
   }
   return OkStatus();
 }
@@ -136,16 +143,16 @@ bool Table::LoadCounts(Reader* in) {
   limiter_.SetCounts(inserts, samples, deletes);
   num_stale_updates_ = in->Get<int64_t>();
   max_priority_ = in->Get<double>();
-  const auto live =
-      static_cast<int64_t>(items_.size() - free_slots_.size()) - num_spent_;
+  const int64_t live = num_slots_ - num_free_ - num_spent_;
   if (inserts < 0 || samples < 0 || deletes < 0 || inserts - deletes != live) {
     return false;
   }
   return std::isfinite(max_priority_) &&
-         std::all_of(items_.begin(), items_.end(), [this, inserts](const Item& each) {
-           return each.priority <= max_priority_ && 0 <= each.inserted_at &&
-                  (!each.live() || each.inserted_at < inserts);
-         });
+         std::all_of(items_.data(), items_.data() + num_slots_,
+                     [this, inserts](const Item& each) {
+                       return each.priority <= max_priority_ && 0 <= each.inserted_at &&
+                              (!each.live() || each.inserted_at < inserts);
+                     });
 }
 
 bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
@@ -153,14 +160,16 @@ bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
   const bool same_kind = in->Get<int32_t>() == static_cast<int32_t>(options.kind);
   Reader block = in->GetBlock();
   if (!in->ok()) return false;
-  std::vector<double> priorities(items_.size());
-  std::vector<bool> live(items_.size());
-  for (size_t slot = 0; slot < items_.size(); ++slot) {
-    priorities[slot] = items_[slot].priority;
-    live[slot] = items_[slot].live();
+  const auto num_slots = static_cast<size_t>(num_slots_);
+  std::vector<double> priorities(num_slots);
+  std::vector<bool> live(num_slots);
+  for (size_t i = 0; i < num_slots; ++i) {
+    const Item& each = item(static_cast<int64_t>(i));
+    priorities[i] = each.priority;
+    live[i] = each.live();
   }
   if (same_kind) return selector->Load(&block, priorities, live) && block.done();
-  std::vector<int64_t> slots(items_.size());
+  std::vector<int64_t> slots(num_slots);
   std::iota(slots.begin(), slots.end(), 0);
   std::sort(slots.begin(), slots.end(), [this](int64_t a, int64_t b) {
     return item(a).inserted_at < item(b).inserted_at;
@@ -173,8 +182,7 @@ bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
 
 // Removes what exceeds the bounds that the options set, which may be new ones.
 void Table::KeepWithinBounds() {
-  const auto num_slots = static_cast<int64_t>(items_.size());
-  for (int64_t slot = 0; slot < num_slots && options_.max_times_sampled > 0; ++slot) {
+  for (int64_t slot = 0; slot < num_slots_ && options_.max_times_sampled > 0; ++slot) {
     const bool spent = item(slot).times_sampled >= options_.max_times_sampled;
     if (item(slot).live() && spent) Remove(slot);
   }

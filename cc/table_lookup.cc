@@ -46,7 +46,7 @@ StatusOr<std::vector<int64_t>> Table::LiveKeys(const int64_t* keys, int64_t n) c
 std::vector<ItemKey> Table::ListItems() const {
   std::vector<ItemKey> list;
   list.reserve(static_cast<size_t>(size()));
-  for (int64_t slot = 0; slot < static_cast<int64_t>(items_.size()); ++slot) {
+  for (int64_t slot = 0; slot < num_slots_; ++slot) {
     if (item(slot).live()) list.push_back({item(slot).inserted_at, Key(slot)});
   }
   return list;
@@ -65,16 +65,19 @@ Status Table::SetAlpha(double alpha) {
   changed.prioritized.alpha = alpha;
   const Status status = changed.Validate("sampler");
   if (!status.ok()) return Status(status.code(), where + status.message());
-  std::vector<double> priorities(items_.size());
-  std::vector<bool> live(items_.size());
-  for (size_t slot = 0; slot < items_.size(); ++slot) {
-    priorities[slot] = items_[slot].priority;
-    live[slot] = items_[slot].live();
+  const auto num_slots = static_cast<size_t>(num_slots_);
+  std::vector<double> priorities(num_slots);
+  std::vector<bool> live(num_slots);
+  for (size_t i = 0; i < num_slots; ++i) {
+    const Item& each = item(static_cast<int64_t>(i));
+    priorities[i] = each.priority;
+    live[i] = each.live();
   }
   Writer saved;
   sampler_->Save(&saved);
   Reader in(saved.data(), saved.size());
   std::unique_ptr<Selector> sampler = MakeSelector(changed);
+  sampler->Reserve(capacity_, batch_);
   if (!sampler->Load(&in, priorities, live)) return Contradiction();
   sampler_ = std::move(sampler);
   options_.sampler = changed;

@@ -9,6 +9,8 @@ namespace {
 
 class UniformSelector : public Selector {
  public:
+  void Reserve(int64_t num_slots, int64_t) override { slots_.Reserve(num_slots); }
+
   void Insert(int64_t slot, double) override { slots_.Insert(slot); }
 
   void Remove(int64_t slot) override { slots_.Remove(slot); }
@@ -38,7 +40,7 @@ class UniformSelector : public Selector {
 
   void Clear() override { slots_.Clear(); }
 
-  void Save(Writer* out) const override { out->PutArray(slots_.members()); }
+  void Save(Writer* out) const override { out->PutArray(slots_.members(), size()); }
 
   bool Load(Reader* in, const std::vector<double>&,
             const std::vector<bool>& live) override {

@@ -35,6 +35,12 @@ bool ViewGather::Adopt(const ViewGather& other) {
   return fits;
 }
 
+void ViewGather::Reserve() {
+  if (view_.kind == View::Kind::kMask || view_.kind == View::Kind::kIsFirst) return;
+  column_.Reserve();
+  if (IsSum()) discount_.Reserve();
+}
+
 int64_t ViewGather::item_bytes() const {
   if (view_.kind == View::Kind::kMask) {
     return num_steps_ * static_cast<int64_t>(sizeof(float));

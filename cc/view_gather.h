@@ -45,6 +45,9 @@ class ViewGather {
   // Takes over what `other` writes, if one walk over the rows gives both.
   bool Adopt(const ViewGather& other);
 
+  // Fetches all memory that Find and Run need. std::bad_alloc when there is none.
+  void Reserve();
+
   // That an item takes in the output.
   int64_t item_bytes() const;
 

@@ -10,6 +10,8 @@ namespace {
 // the slots that the epoch has had, in any order, the others those to come.
 class WithoutReplacementSelector : public Selector {
  public:
+  void Reserve(int64_t num_slots, int64_t) override { slots_.Reserve(num_slots); }
+
   void Insert(int64_t slot, double) override { slots_.Insert(slot); }
 
   void Remove(int64_t slot) override {
@@ -46,7 +48,7 @@ class WithoutReplacementSelector : public Selector {
   }
 
   void Save(Writer* out) const override {
-    out->PutArray(slots_.members());
+    out->PutArray(slots_.members(), size());
     out->Put(num_drawn_);
   }
 

@@ -26,22 +26,23 @@ class Workers {
   // Those that may work at the same time, the caller's among them.
   int64_t num_threads() const { return num_helpers_ + 1; }
 
-  // Calls part(0) to part(n - 1), each on some thread, in any order, and returns when
-  // all of them have. The caller's thread works too: while others are busy, or cannot
-  // be started, it does everything by itself.
-  void Run(int64_t n, const std::function<void(int64_t)>& part);
+  // Calls part(0, t) to part(n - 1, t), each on some thread, in any order, and returns
+  // when all of them have; t, in [0, num_threads()), is of one thread at a time. The
+  // caller's thread works too: while others are busy, or cannot be started, it does
+  // everything by itself. REQUIRES: `part` throws nothing.
+  void Run(int64_t n, const std::function<void(int64_t, int64_t)>& part);
 
  private:
   // What is to be done, and how much of it has been begun.
   struct Work {
-    const std::function<void(int64_t)>& part;
+    const std::function<void(int64_t, int64_t)>& part;
     const int64_t n;
     std::atomic<int64_t> next{0};
-    void Take();
+    void Take(int64_t thread);
   };
 
   bool Start();
-  void Help();
+  void Help(int64_t thread);
 
   const int64_t num_helpers_;
   std::mutex only_;  // of the caller that has the threads

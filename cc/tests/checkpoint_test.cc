@@ -123,6 +123,25 @@ TEST_F(CheckpointTest, ARestoredReplayGoesOnAsTheSavedOne) {
   }
 }
 
+TEST_F(CheckpointTest, AReplayThatWasResetGoesOnTheSameWithKeysOfItsOwn) {
+  const ReplayOptions options = Options(Kind::kPrioritized, Kind::kFifo);
+  for (const int64_t calls : {0, 3, 40}) {
+    Clear();
+    const auto saved = Make(options);
+    const std::vector<int64_t> before = Play(saved.get(), Random(5), 300);
+    ASSERT_TRUE(saved->Reset().ok());
+    Play(saved.get(), Random(6), calls);
+    const auto files = saved->Save(directory_);
+    ASSERT_TRUE(files.ok());
+    const auto restored = Make(options);
+    ASSERT_TRUE(restored->Restore(directory_, *files).ok());
+    ASSERT_TRUE(restored->CheckValid().ok()) << restored->CheckValid().message();
+    // The first that was seen is a key.
+    EXPECT_EQ(*restored->Delete(0, before.data(), 1), 0);
+    EXPECT_EQ(Play(restored.get(), Random(7), 200), Play(saved.get(), Random(7), 200));
+  }
+}
+
 TEST_F(CheckpointTest, ASelectorOfAnotherKindTakesTheItemsInTheirOrder) {
   const auto saved = Make(Options(Kind::kUniform, Kind::kUniform));
   Play(saved.get(), Random(2), 300);

@@ -26,6 +26,7 @@ int64_t First(const Model& model) {
 TEST(HeapSelectorTest, RandomOperationsGiveTheFirstOfABruteForceModel) {
   for (const double sign : {1.0, -1.0}) {
     const auto heap = sign > 0 ? MakeMinHeapSelector() : MakeMaxHeapSelector();
+    heap->Reserve(1000, 1);
     Model model;
     Random random(1);
     for (int step = 0; step < 5000; ++step) {
@@ -55,6 +56,7 @@ TEST(HeapSelectorTest, RandomOperationsGiveTheFirstOfABruteForceModel) {
 
 TEST(HeapSelectorTest, OfEqualPrioritiesTheOneWrittenLongestAgoGoesFirst) {
   const auto heap = MakeMaxHeapSelector();
+  heap->Reserve(10, 1);
   for (const int64_t slot : {4, 7, 1}) heap->Insert(slot, 2.0);
   Update(heap.get(), 4, 2.0);
   for (const int64_t slot : {7, 1, 4}) {

@@ -24,12 +24,26 @@ TEST(MinTreeTest, TheLeastIsThatOfAllLeavesAfterEveryRandomOperation) {
       model[leaf] = random.Below(4) == 0 ? kInfinity : random.Uniform01();
       tree.Set(static_cast<int64_t>(leaf), model[leaf]);
       ASSERT_EQ(tree.least(), *std::min_element(model.begin(), model.end()));
-      const Status status = tree.CheckValid();
+      const Status status = tree.CheckValid(tree.capacity());
       ASSERT_TRUE(status.ok()) << status.message();
     }
     tree.Clear();
     EXPECT_EQ(tree.least(), kInfinity);
-    EXPECT_TRUE(tree.CheckValid().ok());
+    EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
+  }
+}
+
+TEST(MinTreeTest, TheSmallestAndTheLargestNumbersKeepTheirOrder) {
+  using Limits = std::numeric_limits<double>;
+  const double falling[] = {kInfinity, Limits::max(), 0x1.0p+900, 1.0, Limits::min(),
+                            Limits::denorm_min(), 0.0};
+  MinTree tree(100);
+  int64_t leaf = 99;
+  for (const double value : falling) {
+    tree.Set(leaf, value);
+    leaf -= 13;
+    EXPECT_EQ(tree.least(), value);
+    EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
   }
 }
 
@@ -42,7 +56,7 @@ TEST(MinTreeTest, GrowingKeepsTheLeaves) {
   }
   tree.Set(699, kInfinity);
   EXPECT_EQ(tree.least(), 302.0);
-  EXPECT_TRUE(tree.CheckValid().ok());
+  EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
 }
 
 }  // namespace

@@ -45,10 +45,10 @@ TEST_F(PackedSegmentTest, EveryRowIsWhatItWasWhateverIsReadBefore) {
                                        Plain(3),    Packed(1), Packed(0)};
   const SegmentLayout layout(columns, kRows);
   Random random(1);
-  std::vector<uint8_t> scratch;
+  PackingBuffer buffer;
   for (uint64_t noise = 0; noise < 3; ++noise) {
     const std::vector<uint8_t> raw = RawSegment(layout, noise, &random);
-    PackedSegment packed = Pack(layout, raw.data(), &scratch);
+    PackedSegment packed = Pack(layout, raw.data(), &buffer);
     ASSERT_FALSE(packed.empty());
     const int64_t bytes = packed.bytes();
     EXPECT_LE(bytes, layout.bytes - layout.bytes / 8);
@@ -78,9 +78,9 @@ TEST_F(PackedSegmentTest, RowsOfTheLastFewBlocksStayWhereTheyAre) {
   const SegmentLayout layout({Packed(40'000)}, kRows);
   ASSERT_EQ(layout.block_rows[0], 1);
   Random random(1);
-  std::vector<uint8_t> scratch;
+  PackingBuffer buffer;
   const std::vector<uint8_t> raw = RawSegment(layout, 0, &random);
-  PackedSegment packed = Pack(layout, raw.data(), &scratch);
+  PackedSegment packed = Pack(layout, raw.data(), &buffer);
   const int64_t bytes = packed.bytes();
   uint8_t* const segment = packed.Release();
   Unpacker unpacker(layout, 0);
@@ -96,9 +96,9 @@ TEST_F(PackedSegmentTest, RowsOfTheLastFewBlocksStayWhereTheyAre) {
 TEST_F(PackedSegmentTest, WhatDoesNotShrinkByAnEighthIsNotPacked) {
   const SegmentLayout layout({Packed(1000)}, kRows);
   Random random(1);
-  std::vector<uint8_t> scratch;
-  EXPECT_TRUE(Pack(layout, RawSegment(layout, 4, &random).data(), &scratch).empty());
-  EXPECT_FALSE(Pack(layout, RawSegment(layout, 2, &random).data(), &scratch).empty());
+  PackingBuffer buffer;
+  EXPECT_TRUE(Pack(layout, RawSegment(layout, 4, &random).data(), &buffer).empty());
+  EXPECT_FALSE(Pack(layout, RawSegment(layout, 2, &random).data(), &buffer).empty());
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace {
 TEST(PrioritizedSelectorTest, DrawsInProportionToThePowerOfThePriority) {
   for (const double alpha : {0.0, 0.5, 0.6, 1.0, 2.0}) {
     const auto selector = MakePrioritizedSelector({alpha});
+    selector->Reserve(5000, 1);
     double sum = 0;
     for (int64_t slot = 0; slot < 10; ++slot) {
       selector->Insert(slot, static_cast<double>(slot));
@@ -36,6 +37,7 @@ TEST(PrioritizedSelectorTest, DrawsInProportionToThePowerOfThePriority) {
 
 TEST(PrioritizedSelectorTest, AllZeroPrioritiesDrawUniformlyAmongLiveSlots) {
   const auto selector = MakePrioritizedSelector({0.6});
+  selector->Reserve(5000, 1);
   for (int64_t slot = 0; slot < 6; ++slot) selector->Insert(slot, 0.0);
   selector->Remove(2);
   const std::map<int64_t, double> expected = {
@@ -47,6 +49,7 @@ TEST(PrioritizedSelectorTest, AllZeroPrioritiesDrawUniformlyAmongLiveSlots) {
 
 TEST(PrioritizedSelectorTest, UpdatesTakeEffectAndTheLastDuplicateWins) {
   const auto selector = MakePrioritizedSelector({1.0});
+  selector->Reserve(5000, 1);
   for (int64_t slot = 0; slot < 4; ++slot) selector->Insert(slot, 1.0);
   const int64_t slots[] = {0, 1, 2, 3, 1};
   const double priorities[] = {0, 5, 0, 3, 1};
@@ -57,6 +60,7 @@ TEST(PrioritizedSelectorTest, UpdatesTakeEffectAndTheLastDuplicateWins) {
 
 TEST(PrioritizedSelectorTest, ARemovedSlotLeavesNoWeightBehind) {
   const auto selector = MakePrioritizedSelector({1.0});
+  selector->Reserve(5000, 1);
   selector->Insert(0, 1.0);
   selector->Insert(1, 1e12);
   selector->Remove(1);
@@ -67,6 +71,7 @@ TEST(PrioritizedSelectorTest, ARemovedSlotLeavesNoWeightBehind) {
 
 TEST(PrioritizedSelectorTest, ExtremePrioritiesStayDrawableAndFinite) {
   const auto selector = MakePrioritizedSelector({2.0});
+  selector->Reserve(5000, 1);
   const double largest = std::numeric_limits<double>::max();
   for (int64_t slot = 0; slot < 100; ++slot) selector->Insert(slot, largest);
   Draws draws = Draw(selector.get(), 1000, 29);
@@ -83,6 +88,7 @@ constexpr double kSum = 45;
 
 std::unique_ptr<Selector> MakeTen(const PrioritizedOptions& options) {
   auto selector = MakePrioritizedSelector(options);
+  selector->Reserve(5000, 1);
   for (int64_t slot = 0; slot < 10; ++slot) {
     selector->Insert(slot, static_cast<double>(slot));
   }
@@ -133,6 +139,7 @@ TEST(PrioritizedSelectorTest, WithinItsSliceAStratifiedDrawFollowsTheWeights) {
 
 TEST(PrioritizedSelectorTest, StratifiedDrawsOfAllZeroPrioritiesTakeEverySlot) {
   const auto selector = MakePrioritizedSelector({1.0, true, 0.0});
+  selector->Reserve(5000, 1);
   for (int64_t slot = 0; slot < 8; ++slot) selector->Insert(slot, 0.0);
   Draws draws = Draw(selector.get(), 8, 47);
   std::sort(draws.slots.begin(), draws.slots.end());
@@ -142,6 +149,7 @@ TEST(PrioritizedSelectorTest, StratifiedDrawsOfAllZeroPrioritiesTakeEverySlot) {
 // A seed stands for the same draws wherever it is used.
 TEST(PrioritizedSelectorTest, DrawsTheSameOnEveryMachine) {
   const auto selector = MakePrioritizedSelector({0.6, false, 0.1});
+  selector->Reserve(5000, 1);
   Random random(59);
   for (int64_t slot = 0; slot < 5000; ++slot) selector->Insert(slot, random.Uniform01());
   const Draws draws = Draw(selector.get(), 4096, 61);
@@ -152,6 +160,7 @@ TEST(PrioritizedSelectorTest, DrawsTheSameOnEveryMachine) {
 TEST(PrioritizedSelectorTest, TheLeastProbabilityIsThatOfTheLeastDrawableSlot) {
   for (const double mix : {0.0, 0.2, 1.0}) {
     const auto selector = MakePrioritizedSelector({1.0, false, mix});
+    selector->Reserve(5000, 1);
     std::map<int64_t, double> model;
     Random random(53);
     for (int step = 0; step < 2000; ++step) {

@@ -25,6 +25,7 @@ std::vector<std::unique_ptr<Selector>> AllSelectors() {
   selectors.push_back(MakeLifoSelector());
   selectors.push_back(MakeMinHeapSelector());
   selectors.push_back(MakeMaxHeapSelector());
+  for (const auto& selector : selectors) selector->Reserve(200, 200);
   return selectors;
 }
 
@@ -59,6 +60,7 @@ TEST(SelectorTest, RenewedSlotsAreThoseRemovedAndInsertedOneByOne) {
   };
   const std::vector<double> priorities(40, 1.0);
   for (const auto& pair : pairs) {
+    for (const auto& selector : pair) selector->Reserve(10, 40);
     for (int64_t slot = 0; slot < 10; ++slot) {
       for (const auto& selector : pair) selector->Insert(slot, 1.0);
     }
@@ -138,6 +140,7 @@ TEST(SelectorTest, SameSeedDrawsTheSame) {
 
 TEST(UniformSelectorTest, DrawsEveryLiveSlotEquallyOften) {
   const auto selector = MakeUniformSelector();
+  selector->Reserve(200, 200);
   std::map<int64_t, double> expected;
   for (int64_t slot = 0; slot < 12; ++slot) selector->Insert(slot, 0.0);
   for (const int64_t slot : {0, 5, 11}) selector->Remove(slot);
@@ -151,6 +154,7 @@ TEST(UniformSelectorTest, DrawsEveryLiveSlotEquallyOften) {
 
 TEST(FifoSelectorTest, GivesTheOldestWhateverTheOrderOfSlotsAndPriorities) {
   const auto selector = MakeFifoSelector();
+  selector->Reserve(200, 200);
   const std::vector<int64_t> order = {9, 2, 30, 0, 5};
   for (const int64_t slot : order) {
     selector->Insert(slot, static_cast<double>(slot));
@@ -168,6 +172,7 @@ TEST(FifoSelectorTest, GivesTheOldestWhateverTheOrderOfSlotsAndPriorities) {
 
 TEST(LifoSelectorTest, GivesTheNewestThatIsLeft) {
   const auto selector = MakeLifoSelector();
+  selector->Reserve(200, 200);
   for (const int64_t slot : {9, 2, 30, 0, 5}) selector->Insert(slot, 1.0);
   selector->Remove(30);
   for (const int64_t slot : {5, 0, 2, 9}) {

@@ -57,10 +57,10 @@ void CheckRow(const StepStore& store, const Window& window, int64_t i, int64_t i
 
 // Whether there was one to pack.
 bool PackNext(StepStore* store) {
-  std::vector<uint8_t> scratch;
+  PackingBuffer buffer;
   const int32_t segment = store->StartPacking();
   if (segment < 0) return false;
-  store->FinishPacking(segment, store->PackRows(segment, &scratch));
+  store->FinishPacking(segment, store->PackRows(segment, &buffer));
   return true;
 }
 
@@ -116,8 +116,8 @@ TEST_F(StepStorePackingTest, WhatIsFreedWhileItWaitsOrIsPackedIsFree) {
   store->Reset();
   EXPECT_EQ(store->bytes_in_use(), store->segment_bytes());
   EXPECT_TRUE(store->CheckValid({}).ok());
-  std::vector<uint8_t> scratch;
-  store->FinishPacking(segment, store->PackRows(segment, &scratch));
+  PackingBuffer buffer;
+  store->FinishPacking(segment, store->PackRows(segment, &buffer));
   EXPECT_EQ(store->bytes_in_use(), 0);
   EXPECT_TRUE(store->CheckValid({}).ok());
 }
@@ -153,7 +153,7 @@ TEST_F(StepStorePackingTest, HeldRowsNeverChangeWhateverHappens) {
   const auto store = MakeStore(kStreams, 0);
   Random random(1);
   std::deque<Held> held;
-  std::vector<uint8_t> scratch;
+  PackingBuffer buffer;
   int64_t next_id[kStreams] = {0, 1'000'000, 2'000'000};
   int32_t packing = -1;
   for (int round = 0; round < 3000; ++round) {
@@ -174,7 +174,7 @@ TEST_F(StepStorePackingTest, HeldRowsNeverChangeWhateverHappens) {
       held.pop_front();
     }
     if (packing >= 0 && random.Below(2) == 0) {
-      store->FinishPacking(packing, store->PackRows(packing, &scratch));
+      store->FinishPacking(packing, store->PackRows(packing, &buffer));
       packing = -1;
     }
     if (packing < 0) packing = store->StartPacking();

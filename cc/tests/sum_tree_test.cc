@@ -32,7 +32,7 @@ TEST(SumTreeTest, NewTreeIsEmpty) {
     const SumTree tree(capacity);
     EXPECT_EQ(tree.capacity(), capacity);
     EXPECT_EQ(tree.total(), 0.0);
-    EXPECT_TRUE(tree.CheckValid().ok());
+    EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
   }
 }
 
@@ -80,7 +80,7 @@ TEST(SumTreeTest, RandomSetsKeepEveryInvariant) {
       } else {
         tree.Set(leaves.data(), values.data(), n);
       }
-      const Status status = tree.CheckValid();
+      const Status status = tree.CheckValid(tree.capacity());
       ASSERT_TRUE(status.ok()) << status.message();
       for (int64_t leaf = 0; leaf < capacity; ++leaf) {
         ASSERT_EQ(tree.Get(leaf), weights[static_cast<size_t>(leaf)]);
@@ -115,7 +115,7 @@ TEST(SumTreeTest, LastOfDuplicateLeavesWins) {
   tree.Set(leaves, weights, 4);
   EXPECT_EQ(tree.Get(3), 4.0);
   EXPECT_EQ(tree.total(), 6.0);
-  EXPECT_TRUE(tree.CheckValid().ok());
+  EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
 }
 
 TEST(SumTreeTest, RoundingNeverFindsALeafWithoutWeight) {
@@ -157,7 +157,7 @@ TEST(SumTreeTest, GrowKeepsWeightsAndAddsEmptyLeaves) {
   for (const int64_t capacity : kCapacities) {
     tree.Grow(capacity);
     weights.resize(static_cast<size_t>(capacity), 0.0);
-    ASSERT_TRUE(tree.CheckValid().ok());
+    ASSERT_TRUE(tree.CheckValid(tree.capacity()).ok());
     for (int64_t leaf = 0; leaf < capacity; ++leaf) {
       ASSERT_EQ(tree.Get(leaf), weights[static_cast<size_t>(leaf)]);
     }
@@ -176,13 +176,13 @@ TEST(SumTreeTest, ClearSetsEverythingToZero) {
   EXPECT_EQ(tree.total(), 0.0);
   EXPECT_EQ(tree.capacity(), 100);
   for (int64_t leaf = 0; leaf < 100; ++leaf) EXPECT_EQ(tree.Get(leaf), 0.0);
-  EXPECT_TRUE(tree.CheckValid().ok());
+  EXPECT_TRUE(tree.CheckValid(tree.capacity()).ok());
 }
 
 TEST(SumTreeTest, CheckValidSeesAWeightThatIsNotANumber) {
   SumTree tree(10);
   tree.Set(4, std::nan(""));
-  EXPECT_EQ(tree.CheckValid().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(tree.CheckValid(tree.capacity()).code(), StatusCode::kFailedPrecondition);
 }
 
 TEST(SumTreeTest, FindsTheSameWithAndWithoutSpecialInstructions) {

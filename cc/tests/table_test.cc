@@ -245,11 +245,35 @@ TEST_F(TableTest, ResetForgetsItemsAndCountsButNotWhoseAKeyWas) {
   Make(Options(SelectorOptions::Kind::kUniform, 10));
   const int64_t key = Insert(5.0);
   table_->Reset();
+  store_->Reset();
   EXPECT_EQ(table_->size(), 0);
   EXPECT_EQ(table_->stats().num_inserted, 0);
   EXPECT_NE(Insert(), key);
   EXPECT_EQ(Draw(1).priority[0], 1.0);
   EXPECT_EQ(*table_->Delete(&key, 1), 0);
+  CheckValid();
+}
+
+TEST_F(TableTest, AfterResetsNoSlotGivesAKeyTwice) {
+  Make(Options(SelectorOptions::Kind::kUniform, 3));
+  std::set<int64_t> keys;
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 2 + 2 * round; ++i) EXPECT_TRUE(keys.insert(Insert()).second);
+    CheckValid();
+    table_->Reset();
+    store_->Reset();
+    CheckValid();
+  }
+  for (const int64_t key : keys) EXPECT_EQ(*table_->Delete(&key, 1), 0);
+}
+
+TEST_F(TableTest, ATableMayBoundMoreItemsThanThereIsMemoryFor) {
+  Make(Options(SelectorOptions::Kind::kPrioritized, int64_t{1} << 30));
+  const int64_t key = Insert(2.0);
+  for (int i = 0; i < 100; ++i) Insert();
+  const double priority = 5.0;
+  EXPECT_EQ(*table_->UpdatePriorities(&key, &priority, 1), 1);
+  Draw(64, 0.5);
   CheckValid();
 }
 

@@ -53,8 +53,9 @@ class ViewTest : public testing::Test {
     EXPECT_EQ(DTypeSize(output.dtype), static_cast<int64_t>(sizeof(T)));
     std::vector<T> values(items.size() * static_cast<size_t>(output.num_elements()));
     void* const outputs[] = {values.data()};
-    Gather(*store_, {view}, windows.data(), static_cast<int64_t>(items.size()),
-           outputs, &workers_);
+    const std::vector<View> views = {view};
+    const GatherSize size = {static_cast<int64_t>(items.size())};
+    Gather(*store_, views, size, outputs, &workers_).Run(windows.data());
     return values;
   }
 

@@ -14,6 +14,7 @@ namespace {
 
 std::unique_ptr<Selector> MakeFull(int64_t size) {
   auto selector = MakeWithoutReplacementSelector();
+  selector->Reserve(1000, 1);
   for (int64_t slot = 0; slot < size; ++slot) selector->Insert(slot, 1.0);
   return selector;
 }

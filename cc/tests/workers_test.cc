@@ -14,7 +14,7 @@ TEST(WorkersTest, EachPartIsDoneOnce) {
   Workers workers(3);
   for (int64_t n = 0; n < 50; ++n) {
     std::vector<std::atomic<int>> counts(static_cast<size_t>(n));
-    workers.Run(n, [&](int64_t i) { ++counts[static_cast<size_t>(i)]; });
+    workers.Run(n, [&](int64_t i, int64_t) { ++counts[static_cast<size_t>(i)]; });
     for (const std::atomic<int>& count : counts) EXPECT_EQ(count, 1);
   }
 }
@@ -24,7 +24,7 @@ TEST(WorkersTest, OtherThreadsHelp) {
   if (workers.num_threads() < 2) GTEST_SKIP() << "one core";
   std::atomic<int> num_begun{0};
   // Each part waits for the other, so no thread can do both.
-  workers.Run(2, [&](int64_t) {
+  workers.Run(2, [&](int64_t, int64_t) {
     ++num_begun;
     while (num_begun < 2) std::this_thread::yield();
   });
@@ -35,7 +35,10 @@ TEST(WorkersTest, WithoutHelpersTheCallerDoesEverything) {
   Workers workers(0);
   EXPECT_EQ(workers.num_threads(), 1);
   std::set<std::thread::id> threads;
-  workers.Run(10, [&](int64_t) { threads.insert(std::this_thread::get_id()); });
+  workers.Run(10, [&](int64_t, int64_t thread) {
+    EXPECT_EQ(thread, 0);
+    threads.insert(std::this_thread::get_id());
+  });
   EXPECT_EQ(threads, std::set<std::thread::id>{std::this_thread::get_id()});
 }
 
@@ -46,7 +49,7 @@ TEST(WorkersTest, CallersAtTheSameTimeDoNotWaitForEachOther) {
   for (int c = 0; c < 4; ++c) {
     callers.emplace_back([&] {
       for (int round = 0; round < 500; ++round) {
-        workers.Run(9, [&](int64_t i) { sum += i; });
+        workers.Run(9, [&](int64_t i, int64_t) { sum += i; });
       }
     });
   }
