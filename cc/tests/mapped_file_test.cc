@@ -116,10 +116,11 @@ TEST(SegmentMemoryTest, PiecesThatCanBeReleasedAre) {
   SegmentMemory memory(6400, true, nullptr);
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(memory.Grow(1000).ok());
   EXPECT_EQ(memory.num_idle(), 3);
-  memory.Take();
+  uint8_t* const taken = memory.Take();
   memory.Release();
   EXPECT_EQ(memory.bytes_allocated(), 2 * 6400);
   EXPECT_EQ(memory.num_taken(), 1);
+  memory.Give(taken);
 }
 
 }  // namespace

@@ -438,6 +438,29 @@ TEST(NoMemoryTest, CopiesOfSampledItemsAreMadeTogetherWithTheSampleOrNotAtAll) {
   }
 }
 
+TEST(NoMemoryTest, RowsThatLeaveDuringAGatherNeedNoMemory) {
+  StepStore::Options options;
+  options.segment_rows = 1;
+  const auto store = *StepStore::Create({{"x", DType::kInt64, {}}}, options);
+  std::vector<Window> windows;
+  for (int64_t x = 0; x < 50; ++x) {
+    const void* const columns[] = {&x};
+    const RowFlags row = {0, x == 0, false};
+    ASSERT_TRUE(store->Append(&row, 1, columns).ok());
+    windows.push_back(*store->Recent(0, 0, 1));
+    store->Ref(windows.back());
+  }
+  const int64_t gather = store->BeginGather();
+  {
+    const FailingAllocations failing(0, true);
+    for (const Window& window : windows) store->Unref(window);
+    EXPECT_EQ(store->bytes_in_use(), 50 * store->segment_bytes());
+    store->EndGather(gather, nullptr, 0);
+  }
+  EXPECT_EQ(store->bytes_in_use(), store->segment_bytes());
+  EXPECT_TRUE(store->CheckValid({}).ok());
+}
+
 TEST(NoMemoryTest, ABatchThatSeveralThreadsCopyComesWholeOrNotAtAll) {
   ReplayOptions options;
   options.columns = {{"pixels", DType::kUint8, {int64_t{64} << 10}}};
