@@ -189,7 +189,9 @@ Status Replay::AdmitItems() {
     LimiterUse use = uses_[t];
     use.max_inserts = num_items_[t];
     TFA_RETURN_IF_ERROR(tables_[t]->CheckUse(use));
-    uses_[t] = use;
+  }
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    uses_[t].max_inserts = std::max(uses_[t].max_inserts, num_items_[t]);
   }
   return OkStatus();
 }
@@ -259,7 +261,7 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
       MakeItems(t, rows, n, given, made);
     }
   }
-  if (is_run) store_->FinishRun(rows->stream);
+  if (is_run) FinishRun(n);
   NotifyAll();
   return OkStatus();
 }
