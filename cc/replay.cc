@@ -207,7 +207,9 @@ Status Replay::AdmitItems() {
     LimiterUse use = uses_[t];
     use.max_inserts = num_items_[t];
     TFA_RETURN_IF_ERROR(tables_[t]->CheckUse(use));
-    uses_[t] = use;
+  }
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    uses_[t].max_inserts = std::max(uses_[t].max_inserts, num_items_[t]);
   }
   return OkStatus();
 }
@@ -264,7 +266,12 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
       TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, &lock, deadline));
     }
   }
-  if (keys != nullptr) keys->assign(tables_.size(), {});
+  if (keys != nullptr) {  // their memory too is there before anything changes
+    keys->assign(tables_.size(), {});
+    for (size_t t = 0; t < tables_.size(); ++t) {
+      (*keys)[t].reserve(static_cast<size_t>(num_items_[t]));
+    }
+  }
   TFA_RETURN_IF_ERROR(is_run ? store_->AppendRun(rows, n, run_.steps().data(), columns)
                              : store_->Append(rows, n, columns));
   if (store_->num_unpacked() > 0) to_pack_.notify_one();
@@ -277,7 +284,7 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
       MakeItems(t, rows, n, given, made);
     }
   }
-  if (is_run) store_->FinishRun(rows->stream);
+  if (is_run) FinishRun(n);
   NotifyAll();
   return OkStatus();
 } catch (const std::bad_alloc&) {

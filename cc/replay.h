@@ -206,6 +206,7 @@ class Replay {
                  const double* priorities, std::vector<int64_t>* keys);
   void MakeRunItems(size_t table, int64_t n, const double* priorities,
                     std::vector<int64_t>* keys);
+  void FinishRun(int64_t n);
   void MakeWindows(const Pattern& pattern, const RowFlags& row);
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
   static Status CheckTakesCopies(const Table& source, const TableOptions& into);

@@ -71,4 +71,13 @@ void Replay::MakeRunItems(size_t table, int64_t n, const double* priorities,
   }
 }
 
+// A long run, which may be a whole data set, leaves no scratch memory behind.
+void Replay::FinishRun(int64_t n) {
+  constexpr int64_t kLong = int64_t{1} << 16;
+  store_->FinishRun(run_.stream());
+  if (n <= kLong) return;
+  run_ = PlannedRun();
+  for (std::vector<RunItem>& items : run_items_) std::vector<RunItem>().swap(items);
+}
+
 }  // namespace tfa

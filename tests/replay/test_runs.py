@@ -279,6 +279,22 @@ def test_a_run_that_a_limiter_never_lets_through_is_refused_with_a_way_out() -> 
     assert handle.size == 4
 
 
+def test_a_run_that_one_table_refuses_counts_for_no_other() -> None:
+    tables = [
+        helpers.make_table(
+            name, rate_limiter=replay.SampleToInsertRatio(1.0, 1, error_buffer=slack)
+        )
+        for name, slack in (("wide", 100.0), ("narrow", 10.0))
+    ]
+    rb = replay.Replay(helpers.STEPS, tables)
+    run = Run.random(np.random.default_rng(0), 100, is_open=False, ends=0.0)
+    with pytest.raises(ValueError, match="table 'narrow'"):
+        run.append(rb)
+    rb.tables["wide"].check_batch_size(
+        150
+    )  # Beside 99 items there were no room for it.
+
+
 def test_rows_per_append_bounds_runs_and_checks_what_they_make() -> None:
     limiter = replay.SampleToInsertRatio(1.0, min_size=10, error_buffer=10.0)
     with pytest.raises(ValueError, match="appends of up to 30 items"):
@@ -306,6 +322,25 @@ def test_one_bool_is_of_the_first_and_of_the_last_row_of_a_run() -> None:
     assert handle.size == 4
     with pytest.raises(ValueError, match="row 0 of the run finds no open episode"):
         rb.append_steps(run.rows)
+    rb.check_valid()
+
+
+def test_a_whole_data_set_is_one_run_and_shorter_ones_follow() -> None:
+    rb, handle = helpers.make_replay(max_size=100)
+    actions = np.arange(70_000, dtype=np.int32)
+    zeros = np.zeros(70_000, np.float32)
+    rows = {
+        "observation": np.zeros((70_000, 2), np.float32),
+        "action": actions,
+        "reward": zeros,
+        "discount": zeros,
+    }
+    rb.append_steps(rows, first=True)
+    assert handle.stats().num_inserted == 69_999
+    short = {name: values[:30] for name, values in rows.items()}
+    rb.append_steps(short)
+    kept = handle.get(handle.keys()).data["action"]
+    np.testing.assert_array_equal(kept, [*actions[-70:], *actions[:30]])
     rb.check_valid()
 
 
