@@ -61,8 +61,8 @@ int64_t Pattern::SequenceLength(int64_t step, bool last) const {
 int64_t Pattern::Count(int64_t step, bool last) const {
   switch (kind) {
     case Kind::kNStep:
-      if (step == 0) return 0;
-      return last ? std::min(length, step) : 1;
+      if (last) return std::min(length, step);
+      return step >= (short_starts ? 1 : length) ? 1 : 0;
     case Kind::kSequence:
       return SequenceLength(step, last) > 0 ? 1 : 0;
     case Kind::kEpisode:

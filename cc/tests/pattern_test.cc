@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -30,6 +31,10 @@ std::vector<Span> Spans(const Pattern& pattern, int64_t rows) {
 
 Pattern NStep(int64_t n) { return {Pattern::Kind::kNStep, n, 1, true}; }
 
+Pattern NStepWithoutShortStarts(int64_t n) {
+  return {Pattern::Kind::kNStep, n, 1, true, false};
+}
+
 Pattern Sequence(int64_t length, int64_t period, bool pad) {
   return {Pattern::Kind::kSequence, length, period, pad};
 }
@@ -42,6 +47,20 @@ TEST(PatternTest, NStepItemsAreShortAtBothEndsOfAnEpisode) {
 TEST(PatternTest, NStepLongerThanTheEpisodeStillStartsAtEveryRow) {
   const std::vector<Span> expected = {{0, 1}, {0, 2}, {1, 2}};
   EXPECT_EQ(Spans(NStep(10), 3), expected);
+}
+
+TEST(PatternTest, WithoutShortStartsEveryStepIsTheFirstOfOneItem) {
+  const std::vector<Span> expected = {{0, 3}, {1, 4}, {2, 4}, {3, 4}};
+  EXPECT_EQ(Spans(NStepWithoutShortStarts(3), 5), expected);
+  for (int64_t n = 1; n <= 6; ++n) {
+    for (int64_t rows = 1; rows <= 12; ++rows) {
+      std::vector<Span> spans;
+      for (int64_t s = 0; s + 1 < rows; ++s) {
+        spans.emplace_back(s, std::min(s + n, rows - 1));
+      }
+      EXPECT_EQ(Spans(NStepWithoutShortStarts(n), rows), spans) << n << " " << rows;
+    }
+  }
 }
 
 TEST(PatternTest, OneStepMakesOneItemForEachTransition) {

@@ -16,7 +16,7 @@ from . import helpers, oracle
 views = replay.views
 
 PATTERNS = st.one_of(
-    st.builds(replay.NStep, n=st.integers(1, 6)),
+    st.builds(replay.NStep, n=st.integers(1, 6), short_starts=st.booleans()),
     st.builds(
         replay.Sequence,
         length=st.integers(1, 6),
@@ -406,3 +406,47 @@ def test_items_cannot_be_created_of_rows_that_are_not_there() -> None:
     rb.check_valid()
     rb.create_item("table", 1, priority=0.25)
     assert handle.sample(1).info.priority == [0.25]
+
+
+def test_without_short_starts_every_step_is_drawn_as_often_as_any_other() -> None:
+    starts = {}
+    for short_starts in (True, False):
+        rb, handle = helpers.make_replay(
+            **helpers.drained(
+                pattern=replay.NStep(5, short_starts=short_starts),
+                outputs=views.Row("action", 0),
+            )
+        )
+        for step in range(21):
+            row = {**helpers.make_row(np.random.default_rng(0)), "action": step}
+            rb.append_one(row, first=step == 0, last=step == 20)
+        starts[short_starts] = np.bincount(handle.sample(handle.size).data).tolist()
+    assert starts[True] == [5] + 19 * [1]  # Acme's way.
+    assert starts[False] == 20 * [1]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "view", "words"),
+    [
+        (replay.Sequence(3, 3), views.Rows("action", 0, 4), "row 3, .*length=4"),
+        (replay.Sequence(3, 3), views.Mask(1, 4), "row 3, .*length=4"),
+        (replay.Sequence(3, 3), views.Steps("action", 0, 3), "row 3, .*length=4"),
+        (replay.Sequence(3, 3), views.IsFirst(0, 3), "row 3, .*length=4"),
+        (replay.Sequence(3, 3), views.Step("action", 2), "row 3, .*length=4"),
+        (replay.Sequence(3, 3), views.Row("action", -4), "row 3, .*length=4"),
+        (replay.NStep(2), views.Row("action", 3), "row 3, .*n=3"),
+    ],
+)
+def test_outputs_that_no_item_ever_has_are_refused(
+    pattern: Any, view: Any, words: str
+) -> None:
+    with pytest.raises(ValueError, match=f"table 'table': output 'a' shows {words}"):
+        helpers.make_table(pattern=pattern, outputs={"a": view})
+
+
+def test_sequences_of_as_many_rows_as_steps_are_refused() -> None:
+    """They would leave out each item's last step, and mask it."""
+    outputs = replay.sequence(helpers.STEPS, 8)
+    with pytest.raises(ValueError, match="T steps have T \\+ 1 rows: make it length=9"):
+        helpers.make_table(pattern=replay.Sequence(8, 8), outputs=outputs)
+    helpers.make_table(pattern=replay.Sequence(9, 8), outputs=outputs)

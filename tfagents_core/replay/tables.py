@@ -39,6 +39,9 @@ class Table:
         time_major: whether arrays with a time axis, those of `views.Rows`,
             `views.Mask`, `views.Steps` and `views.IsFirst`, are `[T, B, ...]` instead
             of `[B, T, ...]`.
+
+    Raises:
+        ValueError: when an output shows a row that no item of the pattern has.
     """
 
     name: str
@@ -52,6 +55,12 @@ class Table:
     max_times_sampled: int = 0
     insert_on_sample: str | None = None
     time_major: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            views.check_rows(self.outputs, self.pattern)
+        except ValueError as error:
+            raise ValueError(f"table {self.name!r}: {error}") from error
 
     @classmethod
     def queue(
