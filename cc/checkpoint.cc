@@ -238,14 +238,15 @@ Status Replay::Restore(const std::string& directory,
       options_.columns, StoreOptions(options_), version, &in, &segments);
   if (!loaded.ok()) return loaded.status();
   std::shared_ptr<StepStore> store = std::move(*loaded);
-  TFA_RETURN_IF_ERROR(CheckBudget(*store));
+  const std::vector<TableOptions> options = CurrentOptions();
+  TFA_RETURN_IF_ERROR(CheckBudget(*store, options));
   std::vector<Reader> blocks;
-  TFA_RETURN_IF_ERROR(FindTables(options_.tables, &in, &blocks));
+  TFA_RETURN_IF_ERROR(FindTables(options, &in, &blocks));
   TFA_RETURN_IF_ERROR(ReadRows(directory, files, segments, store.get()));
   std::vector<std::unique_ptr<Table>> tables;
   for (size_t t = 0; t < blocks.size(); ++t) {
     StatusOr<std::unique_ptr<Table>> table =
-        Table::Load(options_.tables[t], store.get(), segments, &blocks[t]);
+        Table::Load(options[t], store.get(), segments, &blocks[t]);
     if (!table.ok()) return table.status();
     tables.push_back(std::move(*table));
   }

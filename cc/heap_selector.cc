@@ -49,6 +49,13 @@ class HeapSelector : public Selector {
     std::fill_n(probabilities, n, 1.0);
   }
 
+  void Probabilities(const int64_t* slots, int64_t n,
+                     double* probabilities) const override {
+    const int64_t chosen = heap_.front().slot;
+    std::transform(slots, slots + n, probabilities,
+                   [chosen](int64_t slot) { return slot == chosen ? 1.0 : 0.0; });
+  }
+
   double LeastProbability() override { return 1.0; }
 
   int64_t size() const override { return static_cast<int64_t>(heap_.size()); }

@@ -32,12 +32,38 @@ class OrderSelector : public Selector {
     --size_;
   }
 
+  // The oldest n become the newest: they move as one chain.
+  void Renew(const double* priorities, int64_t n, Random* random,
+             int64_t* slots) override {
+    if (newest_first_ || n > size_) {
+      return Selector::Renew(priorities, n, random, slots);
+    }
+    int64_t rest = oldest_;
+    for (int64_t i = 0; i < n; ++i) {
+      slots[i] = std::exchange(rest, links_[Index(rest)].newer);
+    }
+    if (n == 0 || rest == kNone) return;  // all in turn: their order stays
+    links_[Index(rest)].older = kNone;
+    links_[Index(newest_)].newer = oldest_;
+    links_[Index(oldest_)].older = newest_;
+    oldest_ = rest;
+    newest_ = slots[n - 1];
+    links_[Index(newest_)].newer = kNone;
+  }
+
   void Update(const int64_t*, const double*, int64_t) override {}
 
   void Sample(int64_t n, Random*, int64_t* slots, double* probabilities) override {
     assert(size_ > 0);
     std::fill_n(slots, n, newest_first_ ? newest_ : oldest_);
     std::fill_n(probabilities, n, 1.0);
+  }
+
+  void Probabilities(const int64_t* slots, int64_t n,
+                     double* probabilities) const override {
+    const int64_t chosen = newest_first_ ? newest_ : oldest_;
+    std::transform(slots, slots + n, probabilities,
+                   [chosen](int64_t slot) { return slot == chosen ? 1.0 : 0.0; });
   }
 
   double LeastProbability() override { return 1.0; }

@@ -37,6 +37,27 @@ int64_t Pattern::max_rows() const {
 
 int64_t Pattern::max_items() const { return kind == Kind::kNStep ? length : 1; }
 
+int64_t Pattern::MostItemsOfRun(int64_t num_rows) const {
+  if (kind == Kind::kExplicit) return 1;
+  if (kind == Kind::kUnroll) return (num_rows + period - 1) / period;
+  if (kind != Kind::kNStep) return num_rows;
+  // Every row makes an item, and the end of the episode that was open n - 1 more. Of
+  // those that begin in the run, one of m rows makes min(m - 3, n - 2) items more than
+  // it has rows: so there are as many of n + 1 rows as fit behind the first row, and one
+  // of what is left.
+  const int64_t ended = num_rows + length - 1;
+  if (length <= 2) return ended;
+  const int64_t left = (num_rows - 1) % (length + 1);
+  return ended + (num_rows - 1) / (length + 1) * (length - 2) +
+         std::max<int64_t>(left - 3, 0);
+}
+
+int64_t Pattern::MostItems(int64_t num_rows, int64_t num_streams) const {
+  if (kind == Kind::kExplicit) return 1;
+  return std::max(std::min(num_rows, num_streams) * max_items(),
+                  MostItemsOfRun(num_rows));
+}
+
 int64_t Pattern::stride() const {
   switch (kind) {
     case Kind::kSequence:

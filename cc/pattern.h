@@ -44,10 +44,11 @@ struct Pattern {
   int64_t max_rows() const;
   // Most items that one row may make.
   int64_t max_items() const;
-  // Most items that are made at once, with `num_rows` rows in an append; kExplicit: 1.
-  int64_t MostItems(int64_t num_rows) const {
-    return kind == Kind::kExplicit ? 1 : num_rows * max_items();
-  }
+  // Most items that `num_rows` consecutive rows of one stream may make; kExplicit: 1.
+  int64_t MostItemsOfRun(int64_t num_rows) const;
+  // Most items that are made at once, with `num_rows` rows in an append: one for each
+  // of as many of the `num_streams` streams, or all of one; kExplicit: 1.
+  int64_t MostItems(int64_t num_rows, int64_t num_streams) const;
   // Rows between the starts of a long episode's consecutive items.
   int64_t stride() const;
 

@@ -84,7 +84,19 @@ class PrioritizedSelector : public Selector {
     const double share = UniformShare();
     if (share < 1) FindByWeight(n, share, slots);
     if (share > 0) FindUniformly(n, share, slots);
-    Probabilities(n, share, slots, probabilities);
+    Probabilities(slots, n, probabilities);
+  }
+
+  void Probabilities(const int64_t* slots, int64_t n,
+                     double* probabilities) const override {
+    const double share = UniformShare();
+    if (share == 1) {
+      std::fill_n(probabilities, n, 1.0 / static_cast<double>(size()));
+      return;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      probabilities[i] = Probability(share, tree_.Get(slots[i]));
+    }
   }
 
   double LeastProbability() override {
@@ -93,6 +105,13 @@ class PrioritizedSelector : public Selector {
     if (share == 1) return 1.0 / static_cast<double>(size());
     if (minima_ == nullptr) BuildMinima();
     return Probability(share, minima_->least());
+  }
+
+  double TotalWeight() const override { return tree_.total(); }
+
+  std::optional<double> LeastWeight() const override {
+    if (minima_ == nullptr || minima_->least() == kInfinity) return std::nullopt;
+    return minima_->least();
   }
 
   int64_t size() const override { return slots_.size(); }
@@ -194,17 +213,6 @@ class PrioritizedSelector : public Selector {
       if (point >= share) continue;
       const auto rank = static_cast<int64_t>(point * scale);
       slots[i] = slots_.At(std::min(rank, size() - 1));
-    }
-  }
-
-  void Probabilities(int64_t n, double share, const int64_t* slots,
-                     double* probabilities) const {
-    if (share == 1) {
-      std::fill_n(probabilities, n, 1.0 / static_cast<double>(size()));
-      return;
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      probabilities[i] = Probability(share, tree_.Get(slots[i]));
     }
   }
 

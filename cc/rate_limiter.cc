@@ -219,8 +219,8 @@ Status RateLimiter::Check(const LimiterUse& use) const {
                             " of " + Number(use.batch_size) + " samples";
   const std::string way_out =
       "; widen the limits (SampleToInsertRatio.for_batches and "
-      "Queue(batch_size - 1 + items) leave room), sample fewer at once, or append to "
-      "fewer streams at once";
+      "Queue(batch_size - 1 + items) leave room), sample fewer at once, or append "
+      "fewer rows at once";
   const bool can_deadlock = CanDeadlock(use, wanted);
   if (can_deadlock && options_.max_diff - options_.min_diff < wanted + added) {
     return InvalidArgumentError(

@@ -68,11 +68,10 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
   std::unique_ptr<Replay> replay(new Replay(std::move(options), std::move(*store)));
   replay->last_seen_.resize(static_cast<size_t>(replay->options_.num_streams));
   const int64_t num_rows = std::max<int64_t>(replay->options_.rows_per_append, 1);
-  if (replay->options_.rows_per_append < 0 || num_rows > replay->num_streams()) {
-    return InvalidArgumentError(
-        "rows_per_append is " + std::to_string(replay->options_.rows_per_append) +
-        "; an append has at most one row for each of the num_streams = " +
-        std::to_string(replay->num_streams()));
+  if (replay->options_.rows_per_append < 0) {
+    return InvalidArgumentError("rows_per_append is " +
+                                std::to_string(replay->options_.rows_per_append) +
+                                "; it must be >= 1, or 0 where it is not known");
   }
   Random seeds(replay->options_.seed);
   for (const TableOptions& table_options : replay->options_.tables) {
@@ -81,12 +80,15 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
     if (!table.ok()) return table.status();
     replay->tables_.push_back(std::move(*table));
     LimiterUse& use = replay->uses_.emplace_back();
-    use.max_inserts = table_options.pattern.MostItems(num_rows);
+    use.max_inserts =
+        table_options.pattern.MostItems(num_rows, replay->num_streams());
     replay->refused_.push_back(0);
   }
   TFA_RETURN_IF_ERROR(ConnectTables(replay->tables_));
-  TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_));
+  TFA_RETURN_IF_ERROR(
+      replay->CheckBudget(*replay->store_, replay->options_.tables));
   replay->num_items_.resize(replay->tables_.size());
+  replay->run_items_.resize(replay->tables_.size());
   TFA_RETURN_IF_ERROR(replay->StartPacker());
   return replay;
 }
@@ -114,20 +116,26 @@ void Replay::NotifyAll() {
   if (num_waiting_ > 0) changed_.notify_all();
 }
 
+Status Replay::CheckNumRows(int64_t n) const {
+  const int64_t most = options_.rows_per_append;
+  if (most == 0 || n <= most) return OkStatus();
+  return InvalidArgumentError("the append has " + std::to_string(n) +
+                              " rows, but rows_per_append is " + std::to_string(most));
+}
+
+Status Replay::CheckStream(int32_t stream) const {
+  if (stream >= 0 && stream < num_streams()) return OkStatus();
+  return OutOfRangeError("stream " + std::to_string(stream) +
+                         " does not exist; the replay has num_streams = " +
+                         std::to_string(num_streams()));
+}
+
 Status Replay::CheckRows(const RowFlags* rows, int64_t n) {
-  if (options_.rows_per_append > 0 && n > options_.rows_per_append) {
-    return InvalidArgumentError("the append has " + std::to_string(n) +
-                                " rows, but rows_per_append is " +
-                                std::to_string(options_.rows_per_append));
-  }
+  TFA_RETURN_IF_ERROR(CheckNumRows(n));
   const int64_t append = ++num_appends_;
   for (int64_t i = 0; i < n; ++i) {
     const int32_t stream = rows[i].stream;
-    if (stream < 0 || stream >= static_cast<int64_t>(last_seen_.size())) {
-      return OutOfRangeError("stream " + std::to_string(stream) +
-                             " does not exist; the replay has num_streams = " +
-                             std::to_string(last_seen_.size()));
-    }
+    TFA_RETURN_IF_ERROR(CheckStream(stream));
     int64_t& seen = last_seen_[static_cast<size_t>(stream)];
     if (seen == append) {
       return InvalidArgumentError("stream " + std::to_string(stream) +
@@ -206,13 +214,15 @@ Status Replay::CheckPriorities(const double* const* priorities, int64_t n) const
   return OkStatus();
 }
 
-Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* columns,
-                      const double* const* priorities, Deadline deadline) {
+// `is_run`: the rows are of one stream, else each of another.
+Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
+                          const void* const* columns, const double* const* priorities,
+                          Deadline deadline, NewKeys* keys) {
   TFA_RETURN_IF_ERROR(CheckPriorities(priorities, n));
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
-    TFA_RETURN_IF_ERROR(PlanAppend(rows, n));
+    TFA_RETURN_IF_ERROR(is_run ? PlanRun(rows, n) : PlanAppend(rows, n));
     int64_t full = 0;
     const auto fits = [this](int64_t t) {
       const int64_t count = num_items_[static_cast<size_t>(t)];
@@ -222,7 +232,8 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
     if (full < num_tables()) {
       const int64_t count = num_items_[static_cast<size_t>(full)];
       TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
-    } else if (const int64_t needed = store_->NumNeeded(rows, n);
+    } else if (const int64_t needed = is_run ? store_->NumNeededByRun(rows->stream, n)
+                                             : store_->NumNeeded(rows, n);
                MustAwaitPacker(needed)) {
       to_pack_.notify_one();
       TFA_RETURN_IF_ERROR(
@@ -230,35 +241,42 @@ Status Replay::Append(const RowFlags* rows, int64_t n, const void* const* column
                     " blocks of steps are being compressed",
                 &lock, deadline, StatusCode::kUnavailable));
     } else {
+      if (is_run) TFA_RETURN_IF_ERROR(CheckRunFits(n, needed));
       const StatusOr<std::string> why_not = MakeRoom(needed);
       if (!why_not.ok()) return why_not.status();
       if (why_not->empty()) break;
       TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, &lock, deadline));
     }
   }
-  TFA_RETURN_IF_ERROR(store_->Append(rows, n, columns));
+  if (keys != nullptr) keys->assign(tables_.size(), {});
+  TFA_RETURN_IF_ERROR(is_run
+                          ? store_->AppendRun(rows, n, run_.steps().data(), columns)
+                          : store_->Append(rows, n, columns));
   if (store_->num_unpacked() > 0) to_pack_.notify_one();
   for (size_t t = 0; t < tables_.size(); ++t) {
-    MakeItems(t, rows, n, priorities == nullptr ? nullptr : priorities[t]);
+    MakeItems(is_run, t, rows, n, priorities == nullptr ? nullptr : priorities[t],
+              keys == nullptr ? nullptr : &(*keys)[t]);
   }
+  if (is_run) store_->FinishRun(rows->stream);
   NotifyAll();
   return OkStatus();
 }
 
 // Makes the items that the appended rows complete.
-void Replay::MakeItems(size_t table, const RowFlags* rows, int64_t n,
-                       const double* priorities) {
+void Replay::MakeItems(bool is_run, size_t table, const RowFlags* rows, int64_t n,
+                       const double* priorities, std::vector<int64_t>* keys) {
   if (num_items_[table] == 0) return;
   windows_.clear();
   priorities_.clear();
   const Pattern& pattern = tables_[table]->options().pattern;
-  for (int64_t i = 0; i < n; ++i) {
+  if (is_run) FindRunWindows(table, n, priorities);
+  for (int64_t i = 0; i < n && !is_run; ++i) {
     MakeWindows(pattern, rows[i]);
     if (priorities != nullptr) priorities_.resize(windows_.size(), priorities[i]);
   }
   tables_[table]->InsertAll(windows_.data(),
                             priorities == nullptr ? nullptr : priorities_.data(),
-                            static_cast<int64_t>(windows_.size()));
+                            static_cast<int64_t>(windows_.size()), keys);
 }
 
 // Of the items that end with a row that was appended.
@@ -285,11 +303,7 @@ StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
-    if (stream < 0 || stream >= static_cast<int64_t>(last_seen_.size())) {
-      return OutOfRangeError("stream " + std::to_string(stream) +
-                             " does not exist; the replay has num_streams = " +
-                             std::to_string(last_seen_.size()));
-    }
+    TFA_RETURN_IF_ERROR(CheckStream(stream));
     StatusOr<Window> window = store_->Recent(stream, back, length);
     if (!window.ok()) return window.status();
     TFA_RETURN_IF_ERROR(At(table).CheckShows(*window));

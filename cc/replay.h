@@ -17,6 +17,7 @@
 #include "cc/column.h"
 #include "cc/file.h"
 #include "cc/pattern.h"
+#include "cc/run.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/table.h"
@@ -33,13 +34,16 @@ struct ReplayOptions {
   std::vector<Column> columns;
   std::vector<TableOptions> tables;
   int64_t num_streams = 1;
-  int64_t rows_per_append = 0;  // most rows of an append; 0: not known
+  int64_t rows_per_append = 0;  // most rows of an append or run; 0: not known
   int64_t history = 1;          // rows of each stream kept for `CreateItem`
   int64_t segment_rows = 0;     // 0: chosen by the size of a row
   int64_t max_bytes = 0;        // of stored steps; 0: no bound
   uint64_t seed = 0;
   std::string storage_directory;  // keeps steps in a file there; empty: in RAM
 };
+
+// By table, the keys of the items that an append made, in order.
+using NewKeys = std::vector<std::vector<int64_t>>;
 
 // What the patterns and views of the tables ask of the store.
 StepStore::Options StoreOptions(const ReplayOptions& options);
@@ -66,6 +70,7 @@ class Replay {
   const std::vector<Column>& columns() const { return options_.columns; }
   int64_t num_streams() const { return static_cast<int64_t>(last_seen_.size()); }
   int64_t num_tables() const { return static_cast<int64_t>(tables_.size()); }
+  // As they were when the replay was made.
   const TableOptions& table_options(int64_t table) const {
     return options_.tables[static_cast<size_t>(table)];
   }
@@ -78,8 +83,20 @@ class Replay {
   // those of a queue are waited for.
   // kUnavailable when the deadline passed while the compressing thread is at work on
   // what decides which items go: to be tried again, however long the caller would wait.
+  // Unless `keys` is null, says which items there are; of those that others of the call
+  // removed the keys are stale.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
-                const double* const* priorities, Deadline deadline);
+                const double* const* priorities, Deadline deadline,
+                NewKeys* keys = nullptr) {
+    return AppendRows(false, rows, n, columns, priorities, deadline, keys);
+  }
+  // The same for a run: n consecutive rows of one stream. Items, their order and keys
+  // are those of as many appends of one row; but limiters are asked for all items at
+  // once, and room within max_bytes is made for all rows at once. kInvalidArgument when
+  // that can never be. REQUIRES: all rows are of one stream.
+  Status AppendSteps(const RowFlags* rows, int64_t n, const void* const* columns,
+                     const double* const* priorities, Deadline deadline,
+                     NewKeys* keys = nullptr);
 
   // Makes an item of the `length` rows that end `back` rows before the newest of
   // the stream, and returns its key.
@@ -92,6 +109,20 @@ class Replay {
   Status Sample(int64_t table, int64_t n, const WeightOptions& weights,
                 const SampleArrays& arrays, void* const* outputs, Deadline deadline,
                 int64_t num_batches = 1);
+
+  // Gathers items by key, as `Sample` does, but draws and counts nothing. kNotFound when
+  // an item has gone.
+  Status Get(int64_t table, const int64_t* keys, int64_t n, const SampleArrays& arrays,
+             void* const* outputs);
+  // Those of the keys whose items are there, in their order.
+  StatusOr<std::vector<int64_t>> LiveKeys(int64_t table, const int64_t* keys,
+                                          int64_t n);
+  // Of all items, in the order in which they were inserted.
+  StatusOr<std::vector<int64_t>> Keys(int64_t table);
+
+  // Change a table's options while it is used; see Table. Waiters look again.
+  Status SetAlpha(int64_t table, double alpha);
+  Status SetRateLimiter(int64_t table, const RateLimiterOptions& limiter);
 
   StatusOr<int64_t> UpdatePriorities(int64_t table, const int64_t* keys,
                                      const double* priorities, int64_t n);
@@ -146,16 +177,27 @@ class Replay {
   Table& At(int64_t table) const { return *tables_[static_cast<size_t>(table)]; }
   Status CheckOpen() const;
   Status CheckSampleIsPossible(int64_t table, int64_t n) const;
+  Status CheckNumRows(int64_t n) const;
+  Status CheckStream(int32_t stream) const;
   Status CheckRows(const RowFlags* rows, int64_t n);
+  Status AppendRows(bool is_run, const RowFlags* rows, int64_t n,
+                    const void* const* columns, const double* const* priorities,
+                    Deadline deadline, NewKeys* keys);
   Status PlanAppend(const RowFlags* rows, int64_t n);
+  Status PlanRun(const RowFlags* rows, int64_t n);
+  Status CheckRunFits(int64_t num_rows, int64_t num_segments) const;
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
   Status AdmitItems();
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
-  void MakeItems(size_t table, const RowFlags* rows, int64_t n,
-                 const double* priorities);
+  void MakeItems(bool is_run, size_t table, const RowFlags* rows, int64_t n,
+                 const double* priorities, std::vector<int64_t>* keys);
+  void FindRunWindows(size_t table, int64_t n, const double* priorities);
   void MakeWindows(const Pattern& pattern, const RowFlags& row);
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
-  Status CheckBudget(const StepStore& store) const;
+  static Status CheckTakesCopies(const Table& source, const TableOptions& into);
+  Status CheckBudget(const StepStore& store,
+                     const std::vector<TableOptions>& tables) const;
+  std::vector<TableOptions> CurrentOptions() const;
   Status CheckBatchFits(int64_t table, int64_t batch_size) const;
   int64_t OldestTable(bool but_queues) const;
   int64_t BatchOf(int64_t table) const;
@@ -189,6 +231,8 @@ class Replay {
 
   // Scratch of Append.
   std::vector<int64_t> num_items_;  // by table
+  PlannedRun run_;
+  std::vector<std::vector<RunItem>> run_items_;  // by table
   std::vector<int64_t> last_seen_;  // by stream: the append that had it last
   std::vector<PatternItem> items_;
   std::vector<Window> windows_;

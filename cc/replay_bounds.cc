@@ -43,6 +43,16 @@ Status CheckCopies(const std::vector<std::unique_ptr<Table>>& tables) {
 
 }  // namespace
 
+// Whether the first draw of an item may insert a copy without waiting.
+Status Replay::CheckTakesCopies(const Table& source, const TableOptions& into) {
+  if (!std::isfinite(into.rate_limiter.max_diff)) return OkStatus();
+  return InvalidArgumentError(
+      "table '" + source.options().name + "': insert_on_sample names the table '" +
+      into.name +
+      "', whose rate limiter may stop inserts; a sample cannot wait for it, so give "
+      "that table a limiter like MinSize");
+}
+
 // Looks up which table each table copies its items into.
 Status Replay::ConnectTables(const std::vector<std::unique_ptr<Table>>& tables) {
   for (const std::unique_ptr<Table>& table : tables) {
@@ -57,11 +67,7 @@ Status Replay::ConnectTables(const std::vector<std::unique_ptr<Table>>& tables) 
     if (other == tables.end()) {
       return InvalidArgumentError(where + "but there is no other table of that name");
     }
-    if (std::isfinite((*other)->options().rate_limiter.max_diff)) {
-      return InvalidArgumentError(
-          where + "whose rate limiter may stop inserts; a sample cannot wait for it, " +
-          "so give that table a limiter like MinSize");
-    }
+    TFA_RETURN_IF_ERROR(CheckTakesCopies(*table, (*other)->options()));
     const Pattern& into = (*other)->options().pattern;
     const Pattern& from = table->options().pattern;
     if (into.kind == Pattern::Kind::kUnroll &&
@@ -82,10 +88,11 @@ int64_t Replay::ProjectedBytes(int64_t table) const {
 
 // With max_bytes, each table must come to be sampled, and items must leave in an
 // order that empties whole segments.
-Status Replay::CheckBudget(const StepStore& store) const {
+Status Replay::CheckBudget(const StepStore& store,
+                           const std::vector<TableOptions>& tables) const {
   const int64_t max_bytes = options_.max_bytes;
   if (max_bytes == 0) return OkStatus();
-  for (const TableOptions& options : options_.tables) {
+  for (const TableOptions& options : tables) {
     const int64_t min_size = options.rate_limiter.min_size;
     const int64_t needed = BytesOfItems(store, options.pattern, min_size);
     if (max_bytes < needed) {
@@ -165,7 +172,7 @@ StatusOr<std::string> Replay::MakeRoom(int64_t num_segments) {
             "no room for more steps: max_bytes = " +
             std::to_string(options_.max_bytes) + " is full with " + items +
             ", which are too few for a batch of " + std::to_string(batch_size) +
-            "; raise max_bytes, or sample fewer at once");
+            "; raise max_bytes, sample fewer at once, or append fewer rows at once");
       }
     }
     At(oldest).RemoveOne();

@@ -19,6 +19,16 @@ bool GetLiveSlots(Reader* in, const std::vector<bool>& live,
   return std::find(missing.begin(), missing.end(), true) == missing.end();
 }
 
+void Selector::Renew(const double* priorities, int64_t n, Random* random,
+                     int64_t* slots) {
+  double probability = 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    Sample(1, random, &slots[i], &probability);
+    Remove(slots[i]);
+    Insert(slots[i], priorities[i]);
+  }
+}
+
 void Selector::InsertAll(const int64_t* slots, const double* priorities, int64_t n) {
   for (int64_t i = 0; i < n; ++i) Insert(slots[i], priorities[i]);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cc/random.h"
@@ -27,6 +28,11 @@ class Selector {
   // REQUIRES: `slot` is live.
   virtual void Remove(int64_t slot) = 0;
 
+  // Chooses the slot that is to be removed next and inserts it anew, n times.
+  // REQUIRES: size() > 0.
+  virtual void Renew(const double* priorities, int64_t n, Random* random,
+                     int64_t* slots);
+
   // Inserts n slots; Replace removes them first. REQUIRES: as Insert and Remove.
   virtual void InsertAll(const int64_t* slots, const double* priorities, int64_t n);
   virtual void ReplaceAll(const int64_t* slots, const double* priorities, int64_t n);
@@ -42,9 +48,20 @@ class Selector {
   virtual void Sample(int64_t n, Random* random, int64_t* slots,
                       double* probabilities) = 0;
 
+  // Writes the probability with which a draw would now give each of n slots.
+  // REQUIRES: all are live.
+  virtual void Probabilities(const int64_t* slots, int64_t n,
+                             double* probabilities) const = 0;
+
   // The smallest probability with which any live slot may be drawn, those that
   // never are left out. REQUIRES: size() > 0.
   virtual double LeastProbability() = 0;
+
+  // Sum of the weights that draws go by; where there are none, each slot weighs 1.
+  virtual double TotalWeight() const { return static_cast<double>(size()); }
+  // The least of those weights that counts for LeastProbability; none where it is not
+  // known without a search.
+  virtual std::optional<double> LeastWeight() const { return std::nullopt; }
 
   // Number of live slots.
   virtual int64_t size() const = 0;

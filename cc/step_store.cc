@@ -266,12 +266,16 @@ Window StepStore::At(int32_t stream, int64_t back, int64_t length) const {
   return window;
 }
 
-int64_t StepStore::RowsOfSteps(int32_t stream, int64_t num_steps) const {
-  const int64_t history = HistoryRows(stream);
+int64_t StepStore::RowsOfSteps(int32_t stream, int64_t num_steps,
+                               const uint32_t* coming, int64_t num_coming) const {
+  const int64_t history =
+      std::min(HistoryRows(stream) + num_coming, options_.history_rows);
   int64_t rows = 0;  // newer than the episode that is looked at
   while (rows < history) {
     // A row's index within its episode is the number of steps up to it there.
-    const int64_t steps = At(stream, rows, 1).episode_step;
+    const int64_t steps = rows < num_coming
+                              ? coming[num_coming - 1 - rows]
+                              : At(stream, rows - num_coming, 1).episode_step;
     if (num_steps <= steps) {
       rows += num_steps + 1;
       return rows <= history ? rows : 0;

@@ -35,6 +35,12 @@ struct RowFlags {
   bool last = false;
 };
 
+// An item that a run of rows makes: the `length` rows that end with row `row` of it.
+struct RunItem {
+  int32_t row = 0;
+  int32_t length = 0;
+};
+
 // A segment, and how many of its rows have been written.
 struct SegmentRows {
   int32_t segment = 0;
@@ -97,6 +103,11 @@ class StepStore {
 
   // Segments that `Append` of these rows would start.
   int64_t NumNeeded(const RowFlags* rows, int64_t n) const;
+  // The same for n consecutive rows of one stream.
+  int64_t NumNeededByRun(int32_t stream, int64_t n) const;
+  // Segments that could be started within max_bytes, if only the streams' histories
+  // held any. O(segments of them). REQUIRES: max_bytes > 0.
+  int64_t MostAvailable() const;
   // Segments that can be started within max_bytes.
   int64_t NumAvailable() const { return NumWithin(bytes_in_use()); }
   // Those that can once gathers and saves in progress are done.
@@ -120,14 +131,29 @@ class StepStore {
   // REQUIRES: streams in range and different; `first` or an open episode.
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns);
 
+  // Appends n consecutive rows of one stream; `steps[i]` is row i's index within its
+  // episode. On an error nothing was written. What the stream held stays held until
+  // FinishRun, so that the windows of all items can be found and referenced before.
+  // REQUIRES: n >= 1 rows of one stream, each `first` or of an open episode.
+  Status AppendRun(const RowFlags* rows, int64_t n, const uint32_t* steps,
+                   const void* const* columns);
+  // Appends the windows of items that the n newest rows, a run, make.
+  // REQUIRES: AppendRun of n rows was called last, no row before an item is missing.
+  void FindRunWindows(int32_t stream, int64_t n, const std::vector<RunItem>& items,
+                      std::vector<Window>* windows) const;
+  // Lets go what the stream's history no longer needs.
+  void FinishRun(int32_t stream);
+
   // The `length` rows of which the last is `back` rows before the stream's newest.
   // kOutOfRange when they are not all in history, kInvalidArgument when they are not
   // all of one episode.
   StatusOr<Window> Recent(int32_t stream, int64_t back, int64_t length) const;
   // Rows, up to the newest, that hold the stream's newest `num_steps` steps: from the
   // row directly before the first of them on, over episode ends. 0 when they are not
-  // all in history. O(episodes).
-  int64_t RowsOfSteps(int32_t stream, int64_t num_steps) const;
+  // all in history. As if `num_coming` rows had been appended, of which coming[i] is
+  // the index of row i within its episode. O(episodes).
+  int64_t RowsOfSteps(int32_t stream, int64_t num_steps,
+                      const uint32_t* coming = nullptr, int64_t num_coming = 0) const;
   // The stream's newest `length` rows, of whatever episodes.
   // REQUIRES: they are in history, length >= 1.
   Window Newest(int32_t stream, int64_t length) const { return At(stream, 0, length); }
@@ -135,6 +161,9 @@ class StepStore {
   // Keeps, and lets go, the rows of a window and what precedes it for stacking.
   void Ref(const Window& window);
   void Unref(const Window& window);
+  // The same for n windows; those of one segment that follow each other cost one.
+  void RefAll(const Window* windows, int64_t n);
+  void UnrefAll(const Window* windows, int64_t n);
   // The same for whoever reads without the owner's mutex, for a while.
   void Pin(const Window& window);
   void Unpin(const Window& window);
@@ -271,6 +300,10 @@ class StepStore {
   bool NeedsSegment(const Stream& stream) const {
     return stream.segments.empty() || stream.rows_in_last == segment_rows_;
   }
+  // The only segment that a window holds; -1 if there are several.
+  int32_t OnlySegment(const Window& window) const;
+  template <class One, class Many>
+  void ForEachGroup(const Window* windows, int64_t n, One one, Many many);
   void DropRef(int32_t segment);
   void DropPin(int32_t segment);
   void AwaitPacking(int32_t segment);

@@ -51,7 +51,8 @@ StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* 
   Status status = options.Validate(store->columns());
   if (!status.ok()) return Status(status.code(), where + status.message());
   LimiterUse use = {1, 0, 1, options.max_size, options.max_times_sampled};
-  use.max_inserts = options.pattern.MostItems(num_rows);
+  use.max_inserts =
+      options.pattern.MostItems(num_rows, store->options().num_streams);
   StatusOr<RateLimiter> limiter = RateLimiter::Create(options.rate_limiter, use);
   status = limiter.status();
   if (!status.ok()) return Status(status.code(), where + status.message());
@@ -79,6 +80,8 @@ TableStats Table::stats() const {
   stats.num_deleted = limiter_.num_deletes();
   stats.num_stale_updates = num_stale_updates_;
   stats.max_priority = max_priority_;
+  stats.total_weight = sampler_->TotalWeight();
+  stats.least_weight = sampler_->LeastWeight();
   return stats;
 }
 
@@ -158,7 +161,8 @@ Status Table::CheckShows(const Window& window) const {
 int64_t Table::Insert(const Window& window, std::optional<double> priority) {
   const double p = priority.value_or(max_priority_);
   const int64_t slot = TakeSlot();
-  Place(slot, window, p);
+  store_->Ref(window);
+  Fill(slot, window, p);
   sampler_->Insert(slot, p);
   remover_->Insert(slot, p);
   const int64_t key = Key(slot);
@@ -166,50 +170,67 @@ int64_t Table::Insert(const Window& window, std::optional<double> priority) {
   return key;
 }
 
-void Table::InsertAll(const Window* windows, const double* priorities, int64_t n) {
+void Table::InsertAll(const Window* windows, const double* priorities, int64_t n,
+                      std::vector<int64_t>* keys) {
   if (priorities == nullptr) {
     priorities_.assign(static_cast<size_t>(n), max_priority_);
     priorities = priorities_.data();
   }
-  if (options_.remover.kind != SelectorOptions::Kind::kFifo || n > options_.max_size) {
-    for (int64_t i = 0; i < n; ++i) Insert(windows[i], priorities[i]);
-    return;
-  }
-  // The oldest go, and none of these is: so they may go first, and leave their slots.
-  const int64_t num_replaced = std::max<int64_t>(size() + n - options_.max_size, 0);
-  slots_.resize(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t slot = i < num_replaced ? ChooseRemoved() : TakeSlot();
-    if (i < num_replaced) {
-      remover_->Remove(slot);
-      Retire(slot);
+  const bool by_age = options_.remover.kind == SelectorOptions::Kind::kFifo;
+  for (int64_t i = 0; i < n;) {
+    // Of so many, none is removed for another.
+    const int64_t count = by_age ? std::min(n - i, options_.max_size) : 1;
+    if (by_age) {
+      InsertByAge(windows + i, priorities + i, count, keys);
+    } else {
+      const int64_t key = Insert(windows[i], priorities[i]);
+      if (keys != nullptr) keys->push_back(key);
     }
-    Place(slot, windows[i], priorities[i]);
-    remover_->Insert(slot, priorities[i]);
-    slots_[static_cast<size_t>(i)] = slot;
+    i += count;
   }
-  const int64_t* const added = slots_.data() + num_replaced;
-  sampler_->ReplaceAll(slots_.data(), priorities, num_replaced);
-  sampler_->InsertAll(added, priorities + num_replaced, n - num_replaced);
 }
 
-// Fills a free slot.
-void Table::Place(int64_t slot, const Window& window, double priority) {
+// Where the oldest items are removed, each new one takes the slot of one of them once
+// the table is full: so nothing need be moved. REQUIRES: n <= max_size.
+void Table::InsertByAge(const Window* windows, const double* priorities, int64_t n,
+                        std::vector<int64_t>* keys) {
+  const int64_t num_replaced = std::max<int64_t>(size() + n - options_.max_size, 0);
+  const int64_t num_added = n - num_replaced;
+  slots_.resize(static_cast<size_t>(n));
+  int64_t* const slots = slots_.data();
+  for (int64_t i = 0; i < num_added; ++i) slots[i] = TakeSlot();
+  sampler_->InsertAll(slots, priorities, num_added);
+  remover_->InsertAll(slots, priorities, num_added);
+  remover_->Renew(priorities + num_added, num_replaced, &random_, slots + num_added);
+  sampler_->ReplaceAll(slots + num_added, priorities + num_added, num_replaced);
+  store_->RefAll(windows, n);
+  replaced_.clear();
+  for (int64_t i = 0; i < n; ++i) {
+    if (i >= num_added) {
+      replaced_.push_back(item(slots[i]).window);
+      Empty(slots[i]);
+    }
+    Fill(slots[i], windows[i], priorities[i]);
+    if (keys != nullptr) keys->push_back(Key(slots[i]));
+  }
+  store_->UnrefAll(replaced_.data(), num_replaced);
+}
+
+// Fills a free slot, for whose window there is a reference.
+void Table::Fill(int64_t slot, const Window& window, double priority) {
   max_priority_ = std::max(max_priority_, priority);
   Item& added = item(slot);
   added.window = window;
   added.priority = priority;
   added.inserted_at = limiter_.num_inserts();
   added.times_sampled = 0;
-  store_->Ref(window);
   draws_left_ += options_.max_times_sampled;
   limiter_.Inserted(1);
 }
 
-// Empties a slot.
-void Table::Retire(int64_t slot) {
+// Empties a slot, whose window keeps its reference.
+void Table::Empty(int64_t slot) {
   Item& removed = item(slot);
-  store_->Unref(removed.window);
   draws_left_ -= options_.max_times_sampled - removed.times_sampled;
   removed.window.length = 0;
   removed.generation = (removed.generation + 1) & kGenerationMask;
@@ -232,7 +253,8 @@ int64_t Table::RemovableSince() {
 void Table::Remove(int64_t slot) {
   sampler_->Remove(slot);
   remover_->Remove(slot);
-  Retire(slot);
+  store_->Unref(item(slot).window);
+  Empty(slot);
   free_slots_.push_back(slot);
 }
 

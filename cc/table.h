@@ -34,6 +34,14 @@ struct TableStats {
   int64_t num_deleted = 0;
   int64_t num_stale_updates = 0;
   double max_priority = 1.0;
+  double total_weight = 0.0;  // see Selector::TotalWeight
+  std::optional<double> least_weight;  // see Selector::LeastWeight
+};
+
+// An item, and how many were inserted before it.
+struct ItemKey {
+  int64_t inserted_at = 0;
+  int64_t key = 0;
 };
 
 // Where `Table::Draw` writes what it knows of each of the n items drawn.
@@ -86,8 +94,10 @@ class Table {
   // none is given; removes one item when there are more than max_size.
   // REQUIRES: a valid priority, a window of rows that are held and CheckShows allows.
   int64_t Insert(const Window& window, std::optional<double> priority);
-  // The same for n windows, one after another; `priorities` may be null.
-  void InsertAll(const Window* windows, const double* priorities, int64_t n);
+  // The same for n windows, one after another; `priorities` may be null. Appends their
+  // keys unless `keys` is null: those of items that later ones removed are stale.
+  void InsertAll(const Window* windows, const double* priorities, int64_t n,
+                 std::vector<int64_t>* keys = nullptr);
 
   // The first draw of an item inserts a copy of it, with its priority, into `table`.
   // REQUIRES: the same store, a rate limiter that never stops inserts.
@@ -109,6 +119,23 @@ class Table {
   // REQUIRES: CanSample(n), n >= 1 and a multiple of num_batches.
   void Draw(int64_t n, const WeightOptions& weights, const SampleArrays& arrays,
             Window* windows, int64_t num_batches = 1);
+
+  // What `Draw` would give of these items, without drawing them: the probability is
+  // that of a draw now, weights are 1. kNotFound when an item has gone; then nothing is
+  // held. REQUIRES: a gather has begun, n >= 1.
+  Status Get(const int64_t* keys, int64_t n, const SampleArrays& arrays,
+             Window* windows);
+  // Those of the keys whose items are there.
+  StatusOr<std::vector<int64_t>> LiveKeys(const int64_t* keys, int64_t n) const;
+  // All items, in any order.
+  std::vector<ItemKey> ListItems() const;
+
+  // Gives the sampler another exponent, and all items their weights anew. O(size).
+  // kInvalidArgument when the sampler has none, or it cannot be.
+  Status SetAlpha(double alpha);
+  // Goes on with another limiter from the counts so far. kInvalidArgument, and no
+  // change, when it does not fit the table and its use.
+  Status SetRateLimiter(const RateLimiterOptions& options, LimiterUse use);
 
   // Sets priorities by key; of equal keys the last counts. Returns how many keys
   // named a live item; those of items that have gone are counted as stale and
@@ -167,8 +194,10 @@ class Table {
   }
   int64_t TakeSlot();
   int64_t ChooseRemoved();
-  void Place(int64_t slot, const Window& window, double priority);
-  void Retire(int64_t slot);
+  void InsertByAge(const Window* windows, const double* priorities, int64_t n,
+                   std::vector<int64_t>* keys);
+  void Fill(int64_t slot, const Window& window, double priority);
+  void Empty(int64_t slot);
   void Remove(int64_t slot);
   void DrawOneByOne(int64_t n, const SampleArrays& arrays, Window* windows);
   void Take(int64_t slot, int64_t i, const SampleArrays& arrays, Window* windows);
@@ -179,7 +208,7 @@ class Table {
   bool LoadSelector(const SelectorOptions& options, Selector* selector, Reader* in);
   void KeepWithinBounds();
 
-  const TableOptions options_;
+  TableOptions options_;
   const bool shows_rows_;  // by a view that does not go by steps
   StepStore* const store_;
   Table* insert_on_sample_ = nullptr;
@@ -192,6 +221,7 @@ class Table {
   std::vector<int64_t> free_slots_;
   std::vector<int64_t> slots_;      // scratch of Draw and UpdatePriorities
   std::vector<double> priorities_;  // scratch of UpdatePriorities
+  std::vector<Window> replaced_;    // scratch of InsertAll
   int64_t draws_left_ = 0;          // while max_times_sampled > 0
   int64_t num_stale_updates_ = 0;
   double max_priority_ = 1.0;

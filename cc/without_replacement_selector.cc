@@ -32,6 +32,10 @@ class WithoutReplacementSelector : public Selector {
     std::fill_n(probabilities, n, LeastProbability());
   }
 
+  void Probabilities(const int64_t*, int64_t n, double* probabilities) const override {
+    std::fill_n(probabilities, n, 1.0 / static_cast<double>(size()));
+  }
+
   double LeastProbability() override { return 1.0 / static_cast<double>(size()); }
 
   int64_t size() const override { return slots_.size(); }

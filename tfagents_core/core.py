@@ -283,7 +283,7 @@ class ReplayClient(Protocol):
 
     def append(
         self, rows: types.NestedArray, *, first: np.ndarray, last: np.ndarray
-    ) -> None:
+    ) -> object:
         """Appends one row `[K, ...]` to each of K streams.
 
         Args:

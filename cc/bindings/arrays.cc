@@ -265,6 +265,17 @@ py::array_t<double> FloatArray(py::handle given, int64_t n, const char* name) {
   return py::reinterpret_borrow<py::array_t<double>>(array);
 }
 
+int64_t NumRows(py::handle arrays) {
+  for (const py::handle array : arrays) {
+    if (!IsArray(array.ptr()) || Proxy(array.ptr())->nd == 0) {
+      throw py::value_error("a run's rows must be arrays [T, ...], got " +
+                            Describe(array));
+    }
+    return Proxy(array.ptr())->dimensions[0];
+  }
+  throw py::value_error("a run needs a column");
+}
+
 Flags::Flags(py::handle given, int64_t n, const char* name) {
   all_ = given.ptr() == Py_True;
   if (all_ || given.ptr() == Py_False) return;

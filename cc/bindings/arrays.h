@@ -115,11 +115,17 @@ pybind11::array_t<int64_t> IntegerArray(pybind11::handle given, const char* name
 pybind11::array_t<double> FloatArray(pybind11::handle given, int64_t n,
                                      const char* name);
 
+// The extent of the first axis of the first array in a list or tuple of arrays. Throws a
+// ValueError unless there is one.
+int64_t NumRows(pybind11::handle arrays);
+
 // n booleans, given as one bool for all of them or as a bool array [n].
 class Flags {
  public:
   Flags(pybind11::handle given, int64_t n, const char* name);
   bool operator[](int64_t i) const { return data_ == nullptr ? all_ : data_[i] != 0; }
+  // Whether there is one bool for all of them.
+  bool is_one() const { return data_ == nullptr; }
 
  private:
   bool all_ = false;

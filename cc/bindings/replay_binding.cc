@@ -16,11 +16,12 @@ namespace {
 
 // A thread that releases the GIL may wait 5 ms, Python's switch interval, to get it
 // back from a thread that runs Python code without a pause. So the GIL is kept where
-// the work takes about ten microseconds: up to this many bytes copied, or this many
+// the work takes about ten microseconds: up to this many bytes copied, rows, or
 // keys.
 constexpr int64_t kSmallAppend = 32 * 1024;
 constexpr int64_t kSmallSample = 128 * 1024;
 constexpr int64_t kSmallKeys = 2048;
+constexpr int64_t kSmallRows = 512;
 
 std::vector<ArraySpec> InfoSpecs() {
   const std::vector<Column> columns = {
@@ -65,6 +66,10 @@ class Priorities {
   std::vector<py::array_t<double>> owned_;
   std::vector<const double*> pointers_;
 };
+
+py::array_t<int64_t> ToArray(const std::vector<int64_t>& values) {
+  return py::array_t<int64_t>(static_cast<py::ssize_t>(values.size()), values.data());
+}
 
 // An id beyond 32 bits names no stream; clamped, it still names none.
 int32_t ToStream(int64_t id) {
@@ -123,21 +128,28 @@ int64_t ReplayBinding::CheckTable(int64_t table) const {
   return table;
 }
 
-void ReplayBinding::AppendRows(const RowFlags* rows, int64_t n,
-                               const RowPointers& pointers, py::handle priorities,
-                               std::optional<double> timeout) {
+py::object ReplayBinding::AppendRows(AppendMethod append, const RowFlags* rows,
+                                     int64_t n, const RowPointers& pointers,
+                                     py::handle priorities,
+                                     std::optional<double> timeout, bool return_keys) {
   const Priorities values(priorities, replay_->num_tables(), n);
   const Deadline deadline = ToDeadline(timeout);
+  NewKeys keys;
   const auto attempt = [&](Deadline until) {
-    return replay_->Append(rows, n, pointers.data(), values.data(), until);
+    return (replay_.get()->*append)(rows, n, pointers.data(), values.data(), until,
+                                    return_keys ? &keys : nullptr);
   };
-  const bool small = n * row_bytes_ <= kSmallAppend;
+  const bool small = n * row_bytes_ <= kSmallAppend && n <= kSmallRows;
   ThrowIfError(WaitInterruptibly(deadline, small, attempt));
+  if (!return_keys) return py::none();
+  py::list lists;
+  for (const std::vector<int64_t>& each : keys) lists.append(ToArray(each));
+  return lists;
 }
 
-void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
-                           py::handle streams, py::handle priorities,
-                           std::optional<double> timeout) {
+py::object ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
+                                 py::handle streams, py::handle priorities,
+                                 std::optional<double> timeout, bool return_keys) {
   py::array_t<int64_t> ids;
   const bool all = streams.is_none();
   if (!all) ids = IntegerArray(streams, "streams");
@@ -150,16 +162,40 @@ void ReplayBinding::Append(py::handle arrays, py::handle first, py::handle last,
     const int64_t id = all ? i : ids.data()[i];
     rows[static_cast<size_t>(i)] = {ToStream(id), is_first[i], is_last[i]};
   }
-  AppendRows(rows.data(), n, pointers, priorities, timeout);
+  return AppendRows(&Replay::Append, rows.data(), n, pointers, priorities, timeout,
+                    return_keys);
 }
 
-void ReplayBinding::AppendOne(py::handle arrays, py::handle first, py::handle last,
-                              int64_t stream, py::handle priorities,
-                              std::optional<double> timeout) {
+py::object ReplayBinding::AppendOne(py::handle arrays, py::handle first,
+                                    py::handle last, int64_t stream,
+                                    py::handle priorities,
+                                    std::optional<double> timeout, bool return_keys) {
   const RowPointers pointers(columns_, arrays, -1);
   const RowFlags row = {ToStream(stream), Flags(first, 1, "first")[0],
                         Flags(last, 1, "last")[0]};
-  AppendRows(&row, 1, pointers, priorities, timeout);
+  return AppendRows(&Replay::Append, &row, 1, pointers, priorities, timeout,
+                    return_keys);
+}
+
+py::object ReplayBinding::AppendSteps(py::handle arrays, py::handle first,
+                                      py::handle last, int64_t stream,
+                                      py::handle priorities,
+                                      std::optional<double> timeout, bool return_keys) {
+  const int64_t n = NumRows(arrays);
+  const Flags is_first(first, n, "first");
+  const Flags is_last(last, n, "last");
+  const RowPointers pointers(columns_, arrays, n);
+  std::vector<RowFlags> rows(static_cast<size_t>(n), {ToStream(stream), false, false});
+  for (int64_t i = is_first.is_one() ? n : 0; i < n; ++i) {
+    rows[static_cast<size_t>(i)].first = is_first[i];
+  }
+  for (int64_t i = is_last.is_one() ? n : 0; i < n; ++i) {
+    rows[static_cast<size_t>(i)].last = is_last[i];
+  }
+  if (n > 0 && is_first.is_one()) rows.front().first = is_first[0];
+  if (n > 0 && is_last.is_one()) rows.back().last = is_last[0];
+  return AppendRows(&Replay::AppendSteps, rows.data(), n, pointers, priorities,
+                    timeout, return_keys);
 }
 
 int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
@@ -258,6 +294,37 @@ py::tuple ReplayBinding::Sample(int64_t table, int64_t batch_size, double beta,
   return sample;
 }
 
+py::tuple ReplayBinding::Get(int64_t table, py::handle keys, bool skip) {
+  const auto t = static_cast<size_t>(CheckTable(table));
+  const py::array_t<int64_t> ids = IntegerArray(keys, "keys");
+  std::vector<int64_t> wanted(ids.data(), ids.data() + ids.size());
+  const auto n = [&wanted] { return static_cast<int64_t>(wanted.size()); };
+  for (;;) {
+    if (skip) {
+      wanted = ValueOrThrow(WithoutGilIf(n() > kSmallKeys, [&] {
+        return replay_->LiveKeys(table, wanted.data(), n());
+      }));
+    }
+    std::vector<void*> info;
+    std::vector<void*> data;
+    py::tuple sample = NewSample(t, {n()}, &info, &data);
+    const bool is_long = n() * sample_bytes_[t] > kSmallSample || n() > kSmallKeys;
+    const Status status = WithoutGilIf(is_long, [&] {
+      return replay_->Get(table, wanted.data(), n(), ToArrays(info), data.data());
+    });
+    // Another thread may have removed an item since.
+    if (skip && status.code() == StatusCode::kNotFound) continue;
+    ThrowIfError(status);
+    return sample;
+  }
+}
+
+py::array_t<int64_t> ReplayBinding::Keys(int64_t table) {
+  CheckTable(table);
+  return ToArray(
+      ValueOrThrow(WithoutGilIf(true, [&] { return replay_->Keys(table); })));
+}
+
 int64_t ReplayBinding::UpdatePriorities(int64_t table, py::handle keys,
                                         py::handle priorities) {
   CheckTable(table);
@@ -302,14 +369,30 @@ void BindReplay(py::module_& module) {
       .def_readonly("num_sampled", &TableStats::num_sampled)
       .def_readonly("num_deleted", &TableStats::num_deleted)
       .def_readonly("num_stale_updates", &TableStats::num_stale_updates)
-      .def_readonly("max_priority", &TableStats::max_priority);
+      .def_readonly("max_priority", &TableStats::max_priority)
+      .def_readonly("total_weight", &TableStats::total_weight)
+      .def_readonly("least_weight", &TableStats::least_weight);
 
   py::class_<ReplayBinding>(module, "Replay")
       .def(py::init<ReplayOptions>(), py::arg("options"))
       .def("append", &ReplayBinding::Append)
       .def("row_appender", &MakeRowAppender)
+      .def("append_steps", &ReplayBinding::AppendSteps)
       .def("create_item", &ReplayBinding::CreateItem)
       .def("sample", &ReplayBinding::Sample)
+      .def("get", &ReplayBinding::Get)
+      .def("keys", &ReplayBinding::Keys)
+      .def("set_alpha",
+           [](ReplayBinding& self, int64_t table, double alpha) {
+             self.CheckTable(table);
+             ThrowIfError(WithoutGilIf(
+                 true, [&] { return self.replay().SetAlpha(table, alpha); }));
+           })
+      .def("set_rate_limiter",
+           [](ReplayBinding& self, int64_t table, const RateLimiterOptions& limiter) {
+             ThrowIfError(
+                 self.replay().SetRateLimiter(self.CheckTable(table), limiter));
+           })
       .def("update_priorities", &ReplayBinding::UpdatePriorities)
       .def("delete", &ReplayBinding::Delete)
       .def("outputs", &ReplayBinding::Outputs)

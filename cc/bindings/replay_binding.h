@@ -26,13 +26,21 @@ class ReplayBinding {
   // Throws an IndexError unless there is such a table.
   int64_t CheckTable(int64_t table) const;
 
-  // `priorities`: None, or a list with an array or None for each table.
-  void Append(pybind11::handle arrays, pybind11::handle first, pybind11::handle last,
-              pybind11::handle streams, pybind11::handle priorities,
-              std::optional<double> timeout);
-  void AppendOne(pybind11::handle arrays, pybind11::handle first, pybind11::handle last,
-                 int64_t stream, pybind11::handle priorities,
-                 std::optional<double> timeout);
+  // `priorities`: None, or a list with an array or None for each table. Returns None, or
+  // with `return_keys` a list with the keys of the new items for each table.
+  pybind11::object Append(pybind11::handle arrays, pybind11::handle first,
+                          pybind11::handle last, pybind11::handle streams,
+                          pybind11::handle priorities, std::optional<double> timeout,
+                          bool return_keys);
+  pybind11::object AppendOne(pybind11::handle arrays, pybind11::handle first,
+                             pybind11::handle last, int64_t stream,
+                             pybind11::handle priorities, std::optional<double> timeout,
+                             bool return_keys);
+  // A single bool is of the run's first row, or its last.
+  pybind11::object AppendSteps(pybind11::handle arrays, pybind11::handle first,
+                               pybind11::handle last, int64_t stream,
+                               pybind11::handle priorities,
+                               std::optional<double> timeout, bool return_keys);
   int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
                      std::optional<double> priority, std::optional<double> timeout);
   // Returns (info arrays, data arrays); `out` is None or such a pair to write into.
@@ -41,6 +49,10 @@ class ReplayBinding {
   pybind11::tuple Sample(int64_t table, int64_t batch_size, double beta, bool by_table,
                          std::optional<double> timeout, pybind11::handle out,
                          int64_t num_batches);
+  // The same pair for the items of these keys, which are not drawn; with `skip` without
+  // those that have gone.
+  pybind11::tuple Get(int64_t table, pybind11::handle keys, bool skip);
+  pybind11::array_t<int64_t> Keys(int64_t table);
   int64_t UpdatePriorities(int64_t table, pybind11::handle keys,
                            pybind11::handle priorities);
   int64_t Delete(int64_t table, pybind11::handle keys);
@@ -50,8 +62,12 @@ class ReplayBinding {
   int64_t pool_bytes_allocated() const { return pool_->bytes_allocated(); }
 
  private:
-  void AppendRows(const RowFlags* rows, int64_t n, const RowPointers& pointers,
-                  pybind11::handle priorities, std::optional<double> timeout);
+  // `Append` or `AppendSteps`.
+  using AppendMethod = Status (Replay::*)(const RowFlags*, int64_t, const void* const*,
+                                          const double* const*, Deadline, NewKeys*);
+  pybind11::object AppendRows(AppendMethod append, const RowFlags* rows, int64_t n,
+                              const RowPointers& pointers, pybind11::handle priorities,
+                              std::optional<double> timeout, bool return_keys);
   pybind11::tuple NewSample(size_t table, BatchShape batch, std::vector<void*>* info,
                             std::vector<void*>* data);
   void SampleInto(size_t table, BatchShape batch, pybind11::handle out,

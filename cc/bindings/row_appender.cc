@@ -9,7 +9,7 @@ namespace py = pybind11;
 namespace tfa {
 namespace {
 
-constexpr Py_ssize_t kNumArguments = 6;
+constexpr Py_ssize_t kNumArguments = 7;
 
 std::optional<double> Seconds(PyObject* timeout) {
   if (timeout == Py_None) return std::nullopt;
@@ -24,15 +24,17 @@ int64_t Integer(PyObject* number) {
   return integer;
 }
 
-// Arguments: leaves, first, last, stream, priorities, timeout.
+// Arguments: leaves, first, last, stream, priorities, timeout, return_keys.
 PyObject* AppendOne(PyObject* capsule, PyObject* const* arguments, Py_ssize_t n) {
   try {
-    if (n != kNumArguments) throw py::type_error("6 arguments are needed");
+    if (n != kNumArguments) throw py::type_error("7 arguments are needed");
     auto* const replay =
         static_cast<ReplayBinding*>(PyCapsule_GetPointer(capsule, nullptr));
-    replay->AppendOne(arguments[0], arguments[1], arguments[2], Integer(arguments[3]),
-                      arguments[4], Seconds(arguments[5]));
-    Py_RETURN_NONE;
+    return replay
+        ->AppendOne(arguments[0], arguments[1], arguments[2], Integer(arguments[3]),
+                    arguments[4], Seconds(arguments[5]), arguments[6] == Py_True)
+        .release()
+        .ptr();
   } catch (py::error_already_set& error) {
     error.restore();
   } catch (...) {

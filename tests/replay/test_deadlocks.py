@@ -380,7 +380,7 @@ def test_an_append_is_checked_against_the_batch_that_was_checked() -> None:
         append_all(buffer, first=True)
 
 
-@pytest.mark.parametrize("rows_per_append", [0, -1, 5])
+@pytest.mark.parametrize("rows_per_append", [0, -1])
 def test_rows_per_append_out_of_range_are_refused(rows_per_append: int) -> None:
     with pytest.raises(ValueError, match="rows_per_append"):
         make(replay.MinSize(1), num_streams=4, rows_per_append=rows_per_append)

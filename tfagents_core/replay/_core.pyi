@@ -2,6 +2,7 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 class ClosedError(RuntimeError): ...
@@ -138,6 +139,10 @@ class TableStats:
     def num_stale_updates(self) -> int: ...
     @property
     def max_priority(self) -> float: ...
+    @property
+    def total_weight(self) -> float: ...
+    @property
+    def least_weight(self) -> float | None: ...
 
 class Replay:
     def __init__(self, options: ReplayOptions) -> None: ...
@@ -149,8 +154,20 @@ class Replay:
         streams: npt.ArrayLike | None,
         priorities: Sequence[npt.ArrayLike | None] | None,
         timeout: float | None,
+        return_keys: bool,
         /,
-    ) -> None: ...
+    ) -> list[npt.NDArray[np.int64]] | None: ...
+    def append_steps(
+        self,
+        arrays: Sequence[Any],
+        first: bool | npt.ArrayLike,
+        last: bool | npt.ArrayLike,
+        stream: int,
+        priorities: Sequence[npt.ArrayLike | None] | None,
+        timeout: float | None,
+        return_keys: bool,
+        /,
+    ) -> list[npt.NDArray[np.int64]] | None: ...
     def row_appender(
         self,
     ) -> Callable[
@@ -161,8 +178,9 @@ class Replay:
             int,  # stream
             Sequence[npt.ArrayLike | None] | None,  # priorities
             float | None,  # timeout
+            bool,  # return_keys
         ],
-        None,
+        list[npt.NDArray[np.int64]] | None,
     ]: ...
     def create_item(
         self,
@@ -185,6 +203,12 @@ class Replay:
         num_batches: int,  # 0: no axis of batches
         /,
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]: ...
+    def get(
+        self, table: int, keys: npt.ArrayLike, skip: bool, /
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]: ...
+    def keys(self, table: int, /) -> npt.NDArray[np.int64]: ...
+    def set_alpha(self, table: int, alpha: float, /) -> None: ...
+    def set_rate_limiter(self, table: int, rate_limiter: RateLimiter, /) -> None: ...
     def update_priorities(
         self, table: int, keys: npt.ArrayLike, priorities: npt.ArrayLike, /
     ) -> int: ...

@@ -7,10 +7,14 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, final
 
+import numpy as np
 import numpy.typing as npt
 import tree
 
 from tfagents_core.replay import _core, checkpoint, columns, tables, views
+
+# Of the items that an append made, by table: int64 [N].
+Keys = dict[str, npt.NDArray[np.int64]]
 
 
 class _Tables(dict[str, tables.TableHandle]):
@@ -40,10 +44,11 @@ class Replay:
             (`Column`, dm_env specs, NumPy arrays).
         tables: at least one.
         num_streams: K >= 1.
-        rows_per_append: most rows that one append may have, in [1, K]. With it, every
-            rate limiter is checked now for the appends that make the most items.
-            None: an append may have a row for each stream; one row must fit now, and an
-            append that makes more items than any before is checked when it comes.
+        rows_per_append: most rows that one append may have, of `append` or
+            `append_steps`. With it, every rate limiter is checked now for the appends
+            that make the most items. None: appends have as many rows as they like; one
+            row must fit now, and an append that makes more items than any before is
+            checked when it comes.
         history: newest rows of each stream kept for `create_item`; a pattern that needs
             more keeps more.
         segment_rows: rows per block of memory, a power of two; 0 chooses about 256 KiB.
@@ -137,7 +142,8 @@ class Replay:
         streams: npt.ArrayLike | None = None,
         priorities: Mapping[str, npt.ArrayLike] | None = None,
         timeout: float | None = None,
-    ) -> None:
+        return_keys: bool = False,
+    ) -> Keys | None:
         """Appends one row to each of K streams and makes the items that they complete.
 
         C-contiguous arrays of the declared dtype are read without a copy. Waits until
@@ -153,6 +159,12 @@ class Replay:
             priorities: by table, priority of the items that row k makes there, finite
                 and >= 0, `[K]`. By default the highest priority seen so far.
             timeout: longest wait in seconds; None waits for ever, 0 not at all.
+            return_keys: whether to return the keys of the new items.
+
+        Returns:
+            None, or with `return_keys` by table the keys of the items that were made,
+            int64 `[N]`, in the order of insertion. Those of items that others of the
+            same call removed from a full table are stale.
 
         Raises:
             ValueError: when structure, shape or dtype differ from `steps` (nothing is
@@ -168,7 +180,11 @@ class Replay:
             ClosedError: when the replay is closed, also while waiting.
         """
         given = None if priorities is None else self._by_table(priorities)
-        self._core.append(self._flatten(rows), first, last, streams, given, timeout)
+        leaves = self._flatten(rows)
+        keys = self._core.append(
+            leaves, first, last, streams, given, timeout, return_keys
+        )
+        return None if keys is None else dict(zip(self._tables, keys))
 
     def append_one(
         self,
@@ -179,7 +195,8 @@ class Replay:
         stream: int = 0,
         priorities: Mapping[str, float] | None = None,
         timeout: float | None = None,
-    ) -> None:
+        return_keys: bool = False,
+    ) -> Keys | None:
         """Appends one row without a leading axis to one stream.
 
         Args:
@@ -190,6 +207,10 @@ class Replay:
             stream: which stream.
             priorities: by table, priority of the items that the row makes there.
             timeout: as in `append`.
+            return_keys: as in `append`.
+
+        Returns:
+            As `append`.
 
         Raises:
             As `append`.
@@ -198,7 +219,56 @@ class Replay:
         if priorities is not None:
             given = self._by_table({name: [p] for name, p in priorities.items()})
         leaves = self._flatten(row)
-        self._append_one(leaves, first, last, stream, given, timeout)
+        keys = self._append_one(
+            leaves, first, last, stream, given, timeout, return_keys
+        )
+        return None if keys is None else dict(zip(self._tables, keys))
+
+    def append_steps(
+        self,
+        rows: columns.Nest,
+        first: bool | npt.ArrayLike = False,
+        last: bool | npt.ArrayLike = False,
+        *,
+        stream: int = 0,
+        priorities: Mapping[str, npt.ArrayLike] | None = None,
+        timeout: float | None = None,
+        return_keys: bool = False,
+    ) -> Keys | None:
+        """Appends a run: T consecutive rows of one stream.
+
+        Makes the items of T calls of `append_one`, in the same order and with the same
+        keys, in a fraction of the time. Either all rows are appended or none: every
+        rate limiter is asked for all the items at once, and all the rows must fit into
+        `max_bytes` at once, where room for them is made before the first.
+
+        Args:
+            rows: nest of arrays `[T, *shape]`, of the structure of `steps`.
+            first: whether row t begins an episode, bool `[T]`; a bool is of the run's
+                first row. So a run may hold several episodes, and parts of some.
+            last: whether row t ends its episode, bool `[T]`; a bool is of the run's
+                last row.
+            stream: which stream.
+            priorities: by table, priority of the items that row t makes there, finite
+                and >= 0, `[T]`. By default the highest priority seen so far.
+            timeout: as in `append`.
+            return_keys: as in `append`.
+
+        Returns:
+            As `append`.
+
+        Raises:
+            As `append`; also
+            ValueError: when the run can never be appended at once, because it makes
+                more items than a rate limiter lets through or needs more memory than
+                `max_bytes` has for it. Then append shorter runs.
+        """
+        given = None if priorities is None else self._by_table(priorities)
+        leaves = self._flatten(rows)
+        keys = self._core.append_steps(
+            leaves, first, last, stream, given, timeout, return_keys
+        )
+        return None if keys is None else dict(zip(self._tables, keys))
 
     def _by_table(
         self, priorities: Mapping[str, npt.ArrayLike]

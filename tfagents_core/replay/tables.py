@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -161,6 +162,12 @@ class TableStats:
         num_deleted: items ever removed, for whatever reason.
         num_stale_updates: priority updates of items that were already removed.
         max_priority: highest priority ever given, at least 1; new items get it.
+        total_weight: sum of the weights that draws go by: of `p^alpha` under
+            `Prioritized`, and the size under other samplers, where each item weighs 1.
+        least_weight: the least of them: under `Prioritized` the least `p^alpha` of the
+            items that can be drawn, which is known once `sample` was called with
+            `normalize="table"`, because the tree of minima exists from then on. None
+            where it is not known, and in an empty table.
     """
 
     name: str
@@ -171,6 +178,8 @@ class TableStats:
     num_deleted: int
     num_stale_updates: int
     max_priority: float
+    total_weight: float
+    least_weight: float | None
 
     @property
     def samples_per_insert(self) -> float:
@@ -273,6 +282,95 @@ class TableHandle:
         )
         return _make_sample((_make_info(info), self._unflatten(data)))
 
+    def get(
+        self, keys: npt.ArrayLike, *, missing: Literal["error", "skip"] = "error"
+    ) -> Sample:
+        """Gathers the data of items by key, without drawing them.
+
+        Counts as no sample: no rate limiter is asked, and `times_sampled` stays.
+
+        Args:
+            keys: of samples or appends of this table, integers `[N]`.
+            missing: of items that have left the table, "error" raises a KeyError, and
+                "skip" leaves them out: `info.key` says which are there.
+
+        Returns:
+            A `Sample` of the items, in the order of their keys. Probabilities are those
+            of a draw now, weights are 1. `get(table.keys())` is the whole table.
+
+        Raises:
+            KeyError: when an item has left the table, and `missing` is "error".
+            ValueError: when a key was never given out.
+            ClosedError: when the replay is closed.
+        """
+        if missing not in ("error", "skip"):
+            raise ValueError(f"missing is {missing!r}; it must be 'error' or 'skip'")
+        info, data = self._core.get(self._index, keys, missing == "skip")
+        return _make_sample((_make_info(info), self._unflatten(data)))
+
+    def keys(self) -> npt.NDArray[np.int64]:
+        """Keys of all items, in the order of their insertion, int64 `[size]`."""
+        return self._core.keys(self._index)
+
+    def iterate(self, batch_size: int) -> Iterator[Sample]:
+        """Gathers all items once, in the order of their insertion, by batches.
+
+        The items are those of the first step. Who leaves the table meanwhile is left
+        out, so that a batch may have fewer than `batch_size` items, as the last may.
+
+        Args:
+            batch_size: most items of a batch, >= 1.
+
+        Raises:
+            ValueError: when `batch_size` is less than 1.
+            ClosedError: when the replay is closed, also meanwhile.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be >= 1")
+        return self._iterate(batch_size)
+
+    def _iterate(self, batch_size: int) -> Iterator[Sample]:
+        keys = self.keys()
+        for start in range(0, len(keys), batch_size):
+            batch = self.get(keys[start : start + batch_size], missing="skip")
+            if len(batch.info.key):
+                yield batch
+
+    def set_alpha(self, alpha: float) -> None:
+        """Gives a `Prioritized` sampler another exponent.
+
+        All weights are computed anew, O(size). A checkpoint does not hold it: after
+        `Replay.restore` the exponent is the one that was set last.
+
+        Args:
+            alpha: finite and >= 0.
+
+        Raises:
+            ValueError: when it is not, or the sampler is another.
+        """
+        self._core.set_alpha(self._index, alpha)
+        sampler: Any = self._table.sampler
+        changed = dataclasses.replace(sampler, alpha=alpha)
+        self._table = dataclasses.replace(self._table, sampler=changed)
+
+    def set_rate_limiter(self, rate_limiter: rate_limiters.RateLimiter) -> None:
+        """Gives the table another rate limiter.
+
+        It goes on from the counts so far, and whoever waits looks again. A checkpoint
+        does not hold it: after `Replay.restore` the limiter is the one set last.
+
+        Args:
+            rate_limiter: checked as when the replay is made, and for the largest batch
+                and append so far.
+
+        Raises:
+            ValueError: with the numbers, when sampler and inserter could wait for each
+                other for ever, or it does not fit `max_size`, `max_bytes` or a table
+                that copies items into this one; then the limiter stays.
+        """
+        self._core.set_rate_limiter(self._index, rate_limiter.compile())
+        self._table = dataclasses.replace(self._table, rate_limiter=rate_limiter)
+
     def update_priorities(self, keys: npt.ArrayLike, priorities: npt.ArrayLike) -> int:
         """Sets priorities by key; of equal keys the last counts.
 
@@ -347,6 +445,8 @@ class TableHandle:
             num_deleted=stats.num_deleted,
             num_stale_updates=stats.num_stale_updates,
             max_priority=stats.max_priority,
+            total_weight=stats.total_weight,
+            least_weight=stats.least_weight,
         )
 
     def describe_output(

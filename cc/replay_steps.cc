@@ -1,0 +1,63 @@
+// Runs of rows: consecutive ones of one stream, appended at once.
+#include <algorithm>
+#include <string>
+
+#include "cc/replay.h"
+
+namespace tfa {
+
+Status Replay::AppendSteps(const RowFlags* rows, int64_t n, const void* const* columns,
+                           const double* const* priorities, Deadline deadline,
+                           NewKeys* keys) {
+  if (n > INT32_MAX) {
+    return InvalidArgumentError("a run of " + std::to_string(n) +
+                                " rows is too long; it must have fewer than 2^31");
+  }
+  if (n == 0) return Append(rows, 0, columns, priorities, deadline, keys);
+  return AppendRows(true, rows, n, columns, priorities, deadline, keys);
+}
+
+// Finds the items that a run would make, by table.
+Status Replay::PlanRun(const RowFlags* rows, int64_t n) {
+  TFA_RETURN_IF_ERROR(CheckNumRows(n));
+  TFA_RETURN_IF_ERROR(CheckStream(rows->stream));
+  TFA_RETURN_IF_ERROR(run_.Plan(*store_, rows, n));
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    const TableOptions& options = tables_[t]->options();
+    const Status status = run_.FindItems(*store_, options.pattern, &run_items_[t]);
+    if (!status.ok()) {
+      return InvalidArgumentError("table '" + options.name + "', stream " +
+                                  std::to_string(rows->stream) + ": " +
+                                  status.message());
+    }
+    num_items_[t] = static_cast<int64_t>(run_items_[t].size());
+  }
+  return AdmitItems();
+}
+
+// What is appended at once must be in memory at once.
+Status Replay::CheckRunFits(int64_t num_rows, int64_t num_segments) const {
+  if (options_.max_bytes == 0 || num_segments <= 1) return OkStatus();
+  const int64_t most = store_->MostAvailable();
+  if (num_segments <= most) return OkStatus();
+  return InvalidArgumentError(
+      "a run of " + std::to_string(num_rows) + " rows needs " +
+      std::to_string(num_segments) + " blocks of " +
+      std::to_string(store_->segment_bytes()) +
+      " bytes at once, but beside what streams hold, max_bytes = " +
+      std::to_string(options_.max_bytes) + " has room for " + std::to_string(most) +
+      "; append shorter runs, or raise max_bytes");
+}
+
+// The windows of the planned items, and the priorities of their rows.
+void Replay::FindRunWindows(size_t table, int64_t n, const double* priorities) {
+  const std::vector<RunItem>& items = run_items_[table];
+  windows_.reserve(items.size());
+  store_->FindRunWindows(run_.stream(), n, items, &windows_);
+  if (priorities == nullptr) return;
+  priorities_.resize(items.size());
+  std::transform(items.begin(), items.end(), priorities_.begin(),
+                 [priorities](const RunItem& item) { return priorities[item.row]; });
+}
+
+}  // namespace tfa
