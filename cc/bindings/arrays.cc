@@ -267,11 +267,11 @@ py::array_t<double> FloatArray(py::handle given, int64_t n, const char* name) {
 
 int64_t NumRows(py::handle arrays) {
   for (const py::handle array : arrays) {
-    if (!IsArray(array.ptr()) || Proxy(array.ptr())->nd == 0) {
-      throw py::value_error("a run's rows must be arrays [T, ...], got " +
-                            Describe(array));
-    }
-    return Proxy(array.ptr())->dimensions[0];
+    const Py_ssize_t n = PyObject_Size(array.ptr());
+    if (n >= 0) return n;
+    PyErr_Clear();
+    throw py::value_error("a run's rows must be arrays [T, ...], got " +
+                          Describe(array));
   }
   throw py::value_error("a run needs a column");
 }

@@ -63,6 +63,28 @@ TEST(PatternTest, WithoutShortStartsEveryStepIsTheFirstOfOneItem) {
   }
 }
 
+// Most items of `rows` rows, the next of which is number `step` of an episode, or begins
+// one where that is 0; any may end its episode, or abandon it and begin another.
+int64_t MostOf(const Pattern& pattern, int64_t rows, int64_t step) {
+  if (rows == 0) return 0;
+  const auto goes_on = [&](int64_t at) {
+    return std::max(pattern.Count(at, true) + MostOf(pattern, rows - 1, 0),
+                    pattern.Count(at, false) + MostOf(pattern, rows - 1, at + 1));
+  };
+  return std::max(goes_on(step), goes_on(0));
+}
+
+TEST(PatternTest, ARunMakesAsManyNStepItemsAsItsWorstEpisodesDo) {
+  for (int64_t n = 1; n <= 5; ++n) {
+    for (int64_t rows = 1; rows <= 8; ++rows) {
+      for (const Pattern& pattern : {NStep(n), NStepWithoutShortStarts(n)}) {
+        EXPECT_EQ(pattern.MostItemsOfRun(rows), MostOf(pattern, rows, n + 1))
+            << n << " " << rows << " " << pattern.short_starts;
+      }
+    }
+  }
+}
+
 TEST(PatternTest, OneStepMakesOneItemForEachTransition) {
   const std::vector<Span> expected = {{0, 1}, {1, 2}, {2, 3}};
   EXPECT_EQ(Spans(NStep(1), 4), expected);

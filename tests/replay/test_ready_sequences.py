@@ -70,6 +70,12 @@ def test_sequences_overlap_where_the_period_is_shorter() -> None:
     assert set(buffer.sample(100).data.observation[:, 0]) == {0, 2, 4}
 
 
+@pytest.mark.parametrize("period", [0, 4])
+def test_periods_that_leave_steps_out_are_refused(period: int) -> None:
+    with pytest.raises(ValueError, match=f"period is {period}"):
+        make(length=3, period=period)
+
+
 def test_the_core_state_is_that_before_the_first_step() -> None:
     extras = {"core": replay.Column((2,), np.float32), "log_prob": SCALAR}
     buffer = make(extras=extras, core_state="core")

@@ -62,7 +62,7 @@ def make_frames(compression: str | None, *, time_major: bool) -> replay.TableHan
             "stack": row("frame", 0, stack=2),
             "number": row("number", 0),
             "return": replay.views.NStepReturn("reward", "discount", 0.5),
-            "mask": replay.views.Mask(0, 3),
+            "mask": replay.views.Mask(0, 4),
         },
         max_size=1_000,
         rate_limiter=replay.MinSize(1),
@@ -99,8 +99,9 @@ def test_a_batch_that_threads_share_is_as_any_other(
     every = np.stack([number, number + 1, number + 2], axis=step_axis)
     np.testing.assert_array_equal(data["all"], frames(every))
     np.testing.assert_array_equal(data["return"], number + 1 + 0.5 * (number + 2))
-    shape = (3, 1_000) if time_major else (1_000, 3)
-    np.testing.assert_array_equal(data["mask"], np.ones(shape))
+    ones = np.ones(1_000)
+    mask = np.stack([ones, ones, ones, 0 * ones], axis=step_axis)
+    np.testing.assert_array_equal(data["mask"], mask)
 
 
 def frames(numbers: np.ndarray) -> np.ndarray:

@@ -49,6 +49,7 @@ from tfagents_core.replay.outputs import (
 from tfagents_core.replay.patterns import Episode, NStep, Sequence
 from tfagents_core.replay.rate_limiters import MinSize, Queue, SampleToInsertRatio
 from tfagents_core.replay.ready_made import sequences, transitions
+from tfagents_core.replay.relabelling import hindsight
 from tfagents_core.replay.selectors import (
     Fifo,
     Lifo,
@@ -93,6 +94,7 @@ __all__ = [
     "Uniform",
     "Unroll",
     "WithoutReplacement",
+    "hindsight",
     "latest_intact",
     "n_step_transition",
     "sequence",

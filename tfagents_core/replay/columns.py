@@ -151,6 +151,11 @@ def select(nest: Nest, path: Path) -> Nest:
     return at
 
 
+def children(nest: Nest) -> Iterable[Nest]:
+    """The parts of a dict, list, tuple or NamedTuple; none of a leaf."""
+    return (_children(nest) or {}).values()
+
+
 def _children(nest: Nest) -> Mapping[Hashable, Nest] | None:
     if isinstance(nest, Mapping):
         return nest

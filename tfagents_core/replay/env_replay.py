@@ -7,10 +7,12 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
-import tree
 
 from tfagents_core.replay import checkpoint, columns, env_rows, env_streams, tables
 from tfagents_core.replay.buffer import Replay
+
+# Of a data set: few enough for `max_bytes`, and so many that a call costs nothing.
+_ROWS_AT_ONCE = 4096
 
 
 @final
@@ -47,6 +49,8 @@ class EnvReplay:
         )
         self._steps = steps
         self._table = self._replay.tables[table.name]
+        self._flatten = columns.make_flatten(steps)
+        self._unflatten = columns.make_unflatten(steps)
         resets_next = _resets_next(autoreset)
         self._streams: env_streams.OneStream | env_streams.ManyStreams
         if num_envs is None:
@@ -147,7 +151,7 @@ class EnvReplay:
             ValueError: naming what does not fit; then nothing is added.
             ClosedError: when the replay is closed.
         """
-        n = len(np.asarray(terminated))
+        n = _num_steps(terminated)
         terminal = env_streams.to_flags("terminated", terminated, n)
         outcomes = {
             "observation": next_observation,
@@ -161,9 +165,10 @@ class EnvReplay:
             self._steps, observation, outcomes, ends
         )
         self._streams.begin_anew_first()
-        for i in range(len(first)):
-            row = tree.map_structure(lambda leaf, i=i: leaf[i], rows)
-            self._replay.append_one(row, bool(first[i]), last=bool(last[i]))
+        for i in range(0, len(first), _ROWS_AT_ONCE):
+            run = slice(i, i + _ROWS_AT_ONCE)
+            chosen = self._unflatten([leaf[run] for leaf in self._flatten(rows)])
+            self._replay.append_steps(chosen, first[run], last[run])
 
     def new_episode(self) -> None:
         """Lets every environment's next step begin an episode.
@@ -235,6 +240,13 @@ class EnvReplay:
 
     def __repr__(self) -> str:
         return f"EnvReplay({self._table}, num_envs={self._num_envs})"
+
+
+def _num_steps(terminated: npt.ArrayLike) -> int:
+    flags = np.asarray(terminated)
+    if flags.ndim != 1:
+        raise ValueError(f"terminated must be bool [N], got the shape {flags.shape}")
+    return len(flags)
 
 
 def _resets_next(autoreset: object) -> bool:

@@ -73,8 +73,10 @@ def from_steps(
         {"observation": steps["observation"]}, {"observation": observation}, n
     )
     _check_arrays(steps, outcomes, n)
-    last = done | np.append(_breaks(observation, outcomes["observation"]), True)
-    starts = np.insert(last[:-1], 0, True)
+    last = done.copy()
+    last[-1:] = True
+    last[:-1] |= _breaks(observation, outcomes["observation"])
+    starts = np.roll(last, 1)
     of_step = np.arange(n) + np.cumsum(starts)  # The row that each step led to.
     of_start = of_step[starts] - 1  # The row that its episode begins with.
     num_rows = n + len(of_start)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tree
 
-from tfagents_core.replay import columns, views
+from tfagents_core.replay import columns, patterns, views
 
 Stack = int | Mapping[columns.Path, int] | None
 _LeafPath = tuple[Any, ...]
@@ -226,6 +226,26 @@ def unroll(
         extras=_map_paths({"extras": extras}, "extras", at),
         core_state=() if recorded is None else views.Step(recorded, 0),
     )
+
+
+def check_pattern(outputs: columns.Nest, pattern: patterns.Pattern | None) -> None:
+    """Checks that items of `pattern` are long enough for the outputs of `sequence`.
+
+    Raises:
+        ValueError: saying which length would do; the last steps would be masked.
+    """
+    if not isinstance(pattern, patterns.Sequence):
+        return
+    if not isinstance(outputs, SequenceSample):
+        for child in columns.children(outputs):
+            check_pattern(child, pattern)
+    elif isinstance(outputs.mask, views.Mask) and pattern.length < outputs.mask.stop:
+        rows = outputs.mask.stop
+        raise ValueError(
+            f"sequence(steps, {rows - 1}) needs items of {rows} rows, as {rows - 1} "
+            f"steps have the observation before them too, but the pattern is "
+            f"Sequence(length={pattern.length}); make that {rows}"
+        )
 
 
 def _split_extras(

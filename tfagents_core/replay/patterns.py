@@ -38,11 +38,6 @@ class NStep:
         """Most items that one row makes: the last of an episode makes n."""
         return self.n
 
-    @property
-    def max_rows(self) -> int | None:
-        """Most rows that an item has."""
-        return self.n + 1
-
     def compile(self) -> _core.Pattern:
         """The core's pattern."""
         return _core.Pattern(
@@ -89,11 +84,6 @@ class Sequence:
         """Most items that one row makes."""
         return 1
 
-    @property
-    def max_rows(self) -> int | None:
-        """Most rows that an item has; None for unrolls, whose views go by steps."""
-        return None if self.end == "continue" else self.length
-
     def __post_init__(self) -> None:
         if self.end not in ("pad", "drop", "continue"):
             raise ValueError(
@@ -135,11 +125,6 @@ class Episode:
     def max_items_per_row(self) -> int:
         """Most items that one row makes."""
         return 1
-
-    @property
-    def max_rows(self) -> int | None:
-        """None: views may go past the longest episode, to a length that suits them."""
-        return None
 
     def compile(self) -> _core.Pattern:
         """The core's pattern."""

@@ -113,8 +113,8 @@ def sequences(
         action: as in `transitions`.
         length: T >= 1, in steps.
         max_size: most sequences; beyond it the oldest go.
-        period: steps between the starts of an episode's sequences; None: T, so that
-            every step is in exactly one. With less they overlap: burn in on the steps
+        period: steps between the starts of an episode's sequences, in [1, T]; None: T,
+            so that every step is in exactly one. With less they overlap: burn in on the steps
             that were in the sequence before.
         prioritized: as in `transitions`.
         num_envs: as in `transitions`.
@@ -130,10 +130,16 @@ def sequences(
     Raises:
         ValueError: when something does not fit.
     """
+    period = length if period is None else period
+    if not 1 <= period <= length:
+        raise ValueError(
+            f"period is {period}; it must be in [1, length = {length}]: more would leave "
+            "steps out"
+        )
     steps = _steps(observation, action, extras)
     data = outputs.sequence(steps, length, stack=stack, core_state=core_state)
     table = _table(
-        patterns.Sequence(length + 1, length if period is None else period),
+        patterns.Sequence(length + 1, period),
         data._replace(is_first=views.IsFirst(0, length)),
         max_size,
         prioritized,

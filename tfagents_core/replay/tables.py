@@ -13,6 +13,7 @@ import tree
 from tfagents_core.replay import (
     _core,
     columns,
+    outputs,
     patterns,
     rate_limiters,
     selectors,
@@ -42,7 +43,8 @@ class Table:
             of `[B, T, ...]`.
 
     Raises:
-        ValueError: when an output shows a row that no item of the pattern has.
+        ValueError: when the outputs are `replay.sequence(steps, T)`, and the pattern is
+            `Sequence` with a length of at most T.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Table:
 
     def __post_init__(self) -> None:
         try:
-            views.check_rows(self.outputs, self.pattern)
+            outputs.check_pattern(self.outputs, self.pattern)
         except ValueError as error:
             raise ValueError(f"table {self.name!r}: {error}") from error
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 import tree
 
-from tfagents_core.replay import _core, columns, patterns
+from tfagents_core.replay import _core, columns
 
 
 def _check_stack(stack: int | None) -> int:
@@ -299,37 +299,3 @@ def compile_outputs(outputs: columns.Nest, steps: columns.Nest) -> columns.Nest:
         return view.compile(indices)
 
     return tree.map_structure_with_path(compile_one, outputs)
-
-
-def check_rows(outputs: columns.Nest, pattern: patterns.Pattern | None) -> None:
-    """Checks that no view shows a row that the pattern's items never have.
-
-    Raises:
-        ValueError: naming the output and the pattern that would do.
-    """
-    rows = None if pattern is None else pattern.max_rows
-    if rows is None:
-        return
-    for path, view in tree.flatten_with_path(outputs):
-        needed = _rows_shown(view)
-        if needed > rows:
-            raise ValueError(
-                f"output '{columns.path_name(path)}' shows row {needed - 1}, but items "
-                f"of {pattern} have rows 0 to {rows - 1}, so it would always be zero; "
-                f"T steps have T + 1 rows: make it {_longer(pattern, needed)}"
-            )
-
-
-def _rows_shown(view: object) -> int:
-    """Rows that an item has if the view's last one is in it."""
-    if isinstance(view, Row):
-        return view.index + 1 if view.index >= 0 else -view.index
-    if isinstance(view, Rows | Mask):
-        return view.stop
-    if isinstance(view, Steps | IsFirst):
-        return view.stop + 1
-    return view.index + 2 if isinstance(view, Step) else 0
-
-
-def _longer(pattern: patterns.Pattern | None, rows: int) -> str:
-    return f"n={rows - 1}" if isinstance(pattern, patterns.NStep) else f"length={rows}"
