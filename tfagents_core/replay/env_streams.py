@@ -141,15 +141,19 @@ class ManyStreams:
 
     def _check(self, moved: _Flags) -> None:
         """Checks the environments that start elsewhere than their last step led to."""
-        wrong = np.flatnonzero(self._open & moved)
-        if len(wrong):
-            raise ValueError(_GOES_ON_ELSEWHERE.format(f"environment {wrong[0]}"))
-        wrong = np.flatnonzero(self._ended & moved)
-        if self._resets_next and len(wrong):
-            raise ValueError(_RESETS_OTHERWISE.format(f"environment {wrong[0]}"))
-        num_begun = int(self._ended.sum())
-        if num_begun and not self._resets_next:
-            self._beginnings.count(num_begun, alike=not len(wrong))
+        some_moved = moved.any()  # Only where episodes have ended.
+        if some_moved:
+            self._refuse(self._open & moved, _GOES_ON_ELSEWHERE)
+        if self._resets_next:
+            if some_moved:
+                self._refuse(self._ended & moved, _RESETS_OTHERWISE)
+        elif num_begun := int(self._ended.sum()):
+            alike = not (self._ended & moved).any()
+            self._beginnings.count(num_begun, alike=alike)
+
+    def _refuse(self, wrong: _Flags, why: str) -> None:
+        if wrong.any():
+            raise ValueError(why.format(f"environment {wrong.argmax()}"))
 
     def _append_some(
         self, rows: columns.Nest, which: _Flags, first: bool = False, last: Any = False
@@ -207,7 +211,7 @@ def to_flags(name: str, given: npt.ArrayLike, n: int) -> _Flags:
     flags = np.asarray(given, bool)
     if flags.shape not in ((), (n,)):
         raise ValueError(f"{name} must be bool{(n,)}, got the shape {flags.shape}")
-    return np.broadcast_to(flags, (n,))
+    return flags if flags.ndim else np.full(n, flags)
 
 
 def _choose(leaf: Any, which: npt.NDArray[np.intp]) -> Any:
@@ -247,7 +251,7 @@ def _make_prints(observation: columns.Nest, k: int) -> Callable[[columns.Nest], 
             rows = array.reshape(k, math.prod(column.shape))
             rows = rows.copy() if picks is None else rows[:, picks]
             parts.append(rows.view(np.uint8))
-        return np.concatenate(parts, axis=1)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     return take
 
