@@ -137,6 +137,24 @@ def test_a_data_set_may_be_followed_by_an_environment() -> None:
     assert set(observation) == {*DATA["observation"], 90, 91}
 
 
+def test_a_data_set_gives_up_the_first_environments_episode_only() -> None:
+    buffer = transitions(num_envs=2)
+    o, action = np.array([90, 80], np.float32), [0, 0]
+    buffer.add(o, action, o, o + 1, False)
+    buffer.extend(**DATA)
+    with pytest.raises(ValueError, match="environment 1 goes on"):
+        buffer.add(np.array([0, 0], np.float32), action, o, o + 1, False)
+    buffer.add(np.array([0, 81], np.float32), action, o, o + 1, False)
+    assert len(buffer) == 12
+    buffer.replay.check_valid()
+
+
+def test_a_data_set_without_steps_adds_nothing() -> None:
+    buffer = transitions()
+    buffer.extend(**{name: array[:0] for name, array in DATA.items()})
+    assert len(buffer) == 0
+
+
 def test_data_sets_of_nests_keep_their_structure() -> None:
     space = {"a": SCALAR, "b": (replay.Column((2,), np.uint8),)}
     buffer = replay.transitions(space, ACTION, max_size=9, extras={"q": SCALAR})

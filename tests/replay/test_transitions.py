@@ -130,6 +130,38 @@ def test_the_call_that_resets_is_no_step(k: int | None, autoreset: str) -> None:
     assert len(buffer) == 5 * (k or 1)
 
 
+def test_an_episode_may_end_while_another_environment_is_reset() -> None:
+    buffer = make(num_envs=2, autoreset="next_step", gamma=1.0, n_step=2)
+    calls: list[list[tuple[float, float]]] = [
+        [(0, 1), (10, 11)],
+        [(1, 2), (11, 12)],  # The second ends, and
+        [(2, 3), (12, 20)],  # is reset while the first ends, which
+        [(3, 5), (20, 21)],  # is reset now.
+        [(5, 6), (21, 22)],
+    ]
+    ends = [(), (1,), (0,), (), ()]
+    for call, which in zip(calls, ends):
+        before, after = np.array(call, np.float32).T
+        truncated = np.isin([0, 1], which)
+        buffer.add(before, np.zeros(2, np.int64), after, after, False, truncated)
+    assert set(held(buffer)) == {0, 1, 2, 10, 11, 20}
+    assert set(buffer.sample(DRAIN).data.discount) == {1.0}
+    buffer.replay.check_valid()
+
+
+@pytest.mark.parametrize("k", [None, 2])
+def test_frames_that_differ_somewhere_are_told_apart(k: int | None) -> None:
+    frames = replay.Column((84, 84), np.uint8)
+    buffer = replay.transitions(frames, ACTION, max_size=9, num_envs=k)
+    shape = () if k is None else (k,)
+    frame, action = np.zeros((*shape, 84, 84), np.uint8), np.zeros(shape, np.int64)
+    other = frame.copy()
+    other[..., 30:40, :] = 1
+    buffer.add(frame, action, action, frame, False)
+    with pytest.raises(ValueError, match="goes on"):
+        buffer.add(other, action, action, frame, False)
+
+
 @pytest.mark.parametrize("k", [None, 2])
 def test_environments_that_do_not_reset_so_are_found_out(k: int | None) -> None:
     buffer = make(num_envs=k, autoreset="next_step")
