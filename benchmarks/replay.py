@@ -56,6 +56,11 @@ class Options:
 
 Line = dict[str, Any]
 
+_SAMPLERS: dict[str, replay.selectors.Selector] = {
+    "uniform": replay.Uniform(),
+    "prioritized": replay.Prioritized(sizes.ALPHA),
+}
+
 
 def append_one(options: Options) -> Iterator[Line]:
     """Appends one row of 5 columns to a full replay."""
@@ -87,6 +92,29 @@ def append_batch(options: Options) -> Iterator[Line]:
         repeats=options.repeats,
     )
     yield _line(timings, floor="memcpy of the rows", per_call=sizes.NUM_ENVS)
+
+
+def append_steps(options: Options) -> Iterator[Line]:
+    """Appends a run of 1,024 rows of 4 small columns to a full replay."""
+    for name, sampler in _SAMPLERS.items():
+        num_items = options.num_items
+        buffer = workloads.small(num_items, sampler, num_envs=1, steps=workloads.TINY)
+        rows = workloads.rows(buffer.steps, sizes.RUN)
+        buffer.append_steps(rows, first=True)
+        append = functools.partial(buffer.append_steps, rows)
+        for _ in range(num_items // sizes.RUN + 1):
+            append()
+        timings = timing.interleave(
+            {"": append, "floor_": floors.memcpy(sizes.RUN * workloads.TINY_BYTES)},
+            repeats=options.repeats,
+        )
+        yield _line(
+            timings,
+            floor="memcpy of the rows",
+            per_call=sizes.RUN,
+            sampler=name,
+            num_items=num_items,
+        )
 
 
 def draw(options: Options) -> Iterator[Line]:
@@ -125,12 +153,8 @@ def update(options: Options) -> Iterator[Line]:
 
 def sample_small(options: Options) -> Iterator[Line]:
     """Samples 256 transitions of 24 float32, uniformly and by priority."""
-    samplers = {
-        "uniform": replay.Uniform(),
-        "prioritized": replay.Prioritized(sizes.ALPHA),
-    }
     for (name, sampler), num_items in itertools.product(
-        samplers.items(), options.sizes
+        _SAMPLERS.items(), options.sizes
     ):
         buffer = workloads.small(num_items, sampler)
         table = workloads.fill(buffer, num_items)
@@ -328,6 +352,7 @@ QUESTIONS: dict[str, Callable[[Options], Iterator[Line]]] = {
     for question in (
         append_one,
         append_batch,
+        append_steps,
         draw,
         update,
         sample_small,

@@ -2,6 +2,7 @@
 
 NUM_ENVS = 256
 BATCH = 256
+RUN = 1_024  # Rows of one environment appended in one call.
 OBSERVATION_SIZE = 24  # float32
 FRAME = (84, 84)  # uint8
 FRAME_BYTES = 84 * 84

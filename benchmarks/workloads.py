@@ -17,6 +17,14 @@ SMALL = {
     "discount": replay.Column((), np.float32),
     "extras": replay.Column((), np.float32),
 }
+# Four small columns, as of a classic control task.
+TINY = {
+    "observation": replay.Column((4,), np.float32),
+    "action": replay.Column((), np.int32),
+    "reward": replay.Column((), np.float32),
+    "discount": replay.Column((), np.float32),
+}
+TINY_BYTES = 4 * 7
 SMALL_BYTES = 4 * (sizes.OBSERVATION_SIZE + 4)
 ATARI = {
     "observation": replay.Column(sizes.FRAME, np.uint8),
@@ -31,17 +39,18 @@ def small(
     sampler: replay.selectors.Selector,
     *,
     num_envs: int = sizes.NUM_ENVS,
+    steps: Any = SMALL,
 ) -> replay.Replay:
     """An empty replay of one-step transitions: five columns, 24 float32 observed."""
     table = replay.Table(
         "table",
         pattern=replay.NStep(1),
-        outputs=replay.n_step_transition(SMALL, gamma=0.99),
+        outputs=replay.n_step_transition(steps, gamma=0.99),
         max_size=num_items,
         rate_limiter=replay.MinSize(1),
         sampler=sampler,
     )
-    return replay.Replay(SMALL, [table], num_streams=num_envs)
+    return replay.Replay(steps, [table], num_streams=num_envs)
 
 
 def draws_only(num_items: int) -> replay.Replay:
@@ -89,12 +98,12 @@ def sequences(num_items: int, *, length: int = 80, period: int = 40) -> replay.R
     return replay.Replay(ATARI, [table], num_streams=8)
 
 
-def rows(steps: Any, num_envs: int, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
-    """One random row for each environment: arrays `[num_envs, *shape]`."""
+def rows(steps: Any, num_rows: int, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+    """Random rows, of as many environments or of one: arrays `[num_rows, *shape]`."""
     rng = np.random.default_rng(seed)
 
     def random(column: replay.Column) -> npt.NDArray[Any]:
-        shape = (num_envs, *column.shape)
+        shape = (num_rows, *column.shape)
         if column.dtype.kind == "f":
             return rng.uniform(0.0, 1.0, shape).astype(column.dtype)
         return rng.integers(0, 200, shape).astype(column.dtype)

@@ -254,8 +254,13 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
                           : store_->Append(rows, n, columns));
   if (store_->num_unpacked() > 0) to_pack_.notify_one();
   for (size_t t = 0; t < tables_.size(); ++t) {
-    MakeItems(is_run, t, rows, n, priorities == nullptr ? nullptr : priorities[t],
-              keys == nullptr ? nullptr : &(*keys)[t]);
+    const double* const given = priorities == nullptr ? nullptr : priorities[t];
+    std::vector<int64_t>* const made = keys == nullptr ? nullptr : &(*keys)[t];
+    if (is_run) {
+      MakeRunItems(t, n, given, made);
+    } else {
+      MakeItems(t, rows, n, given, made);
+    }
   }
   if (is_run) store_->FinishRun(rows->stream);
   NotifyAll();
@@ -263,14 +268,13 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
 }
 
 // Makes the items that the appended rows complete.
-void Replay::MakeItems(bool is_run, size_t table, const RowFlags* rows, int64_t n,
+void Replay::MakeItems(size_t table, const RowFlags* rows, int64_t n,
                        const double* priorities, std::vector<int64_t>* keys) {
   if (num_items_[table] == 0) return;
   windows_.clear();
   priorities_.clear();
   const Pattern& pattern = tables_[table]->options().pattern;
-  if (is_run) FindRunWindows(table, n, priorities);
-  for (int64_t i = 0; i < n && !is_run; ++i) {
+  for (int64_t i = 0; i < n; ++i) {
     MakeWindows(pattern, rows[i]);
     if (priorities != nullptr) priorities_.resize(windows_.size(), priorities[i]);
   }

@@ -189,9 +189,10 @@ class Replay {
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
   Status AdmitItems();
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
-  void MakeItems(bool is_run, size_t table, const RowFlags* rows, int64_t n,
+  void MakeItems(size_t table, const RowFlags* rows, int64_t n,
                  const double* priorities, std::vector<int64_t>* keys);
-  void FindRunWindows(size_t table, int64_t n, const double* priorities);
+  void MakeRunItems(size_t table, int64_t n, const double* priorities,
+                    std::vector<int64_t>* keys);
   void MakeWindows(const Pattern& pattern, const RowFlags& row);
   static Status ConnectTables(const std::vector<std::unique_ptr<Table>>& tables);
   static Status CheckTakesCopies(const Table& source, const TableOptions& into);

@@ -49,15 +49,27 @@ Status Replay::CheckRunFits(int64_t num_rows, int64_t num_segments) const {
       "; append shorter runs, or raise max_bytes");
 }
 
-// The windows of the planned items, and the priorities of their rows.
-void Replay::FindRunWindows(size_t table, int64_t n, const double* priorities) {
+// Makes the planned items of the n rows that were appended.
+void Replay::MakeRunItems(size_t table, int64_t n, const double* priorities,
+                          std::vector<int64_t>* keys) {
   const std::vector<RunItem>& items = run_items_[table];
-  windows_.reserve(items.size());
-  store_->FindRunWindows(run_.stream(), n, items, &windows_);
-  if (priorities == nullptr) return;
-  priorities_.resize(items.size());
-  std::transform(items.begin(), items.end(), priorities_.begin(),
-                 [priorities](const RunItem& item) { return priorities[item.row]; });
+  const auto num_items = static_cast<int64_t>(items.size());
+  // As many as have their scratch memory in the first-level cache.
+  constexpr int64_t kMany = 1024;
+  for (int64_t begin = 0; begin < num_items; begin += kMany) {
+    const RunItem* const some = items.data() + begin;
+    const int64_t count = std::min(kMany, num_items - begin);
+    windows_.resize(static_cast<size_t>(count));
+    store_->FindRunWindows(run_.stream(), n, some, count, windows_.data());
+    if (priorities != nullptr) {
+      priorities_.resize(windows_.size());
+      std::transform(some, some + count, priorities_.begin(),
+                     [priorities](const RunItem& item) { return priorities[item.row]; });
+    }
+    tables_[table]->InsertAll(windows_.data(),
+                              priorities == nullptr ? nullptr : priorities_.data(),
+                              count, keys);
+  }
 }
 
 }  // namespace tfa

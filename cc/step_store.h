@@ -137,10 +137,10 @@ class StepStore {
   // REQUIRES: n >= 1 rows of one stream, each `first` or of an open episode.
   Status AppendRun(const RowFlags* rows, int64_t n, const uint32_t* steps,
                    const void* const* columns);
-  // Appends the windows of items that the n newest rows, a run, make.
+  // Writes the windows of some items that the n newest rows, a run, make.
   // REQUIRES: AppendRun of n rows was called last, no row before an item is missing.
-  void FindRunWindows(int32_t stream, int64_t n, const std::vector<RunItem>& items,
-                      std::vector<Window>* windows) const;
+  void FindRunWindows(int32_t stream, int64_t n, const RunItem* items,
+                      int64_t num_items, Window* windows) const;
   // Lets go what the stream's history no longer needs.
   void FinishRun(int32_t stream);
 

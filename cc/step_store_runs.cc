@@ -80,9 +80,8 @@ Status StepStore::AppendRun(const RowFlags* rows, int64_t n, const uint32_t* ste
   return OkStatus();
 }
 
-void StepStore::FindRunWindows(int32_t stream, int64_t n,
-                               const std::vector<RunItem>& items,
-                               std::vector<Window>* windows) const {
+void StepStore::FindRunWindows(int32_t stream, int64_t n, const RunItem* items,
+                               int64_t num_items, Window* windows) const {
   const Stream& s = streams_[Index(stream)];
   const auto full = static_cast<int64_t>(s.segments.size()) - 1;
   // Rows of the stream count from the first of its oldest segment.
@@ -90,19 +89,18 @@ void StepStore::FindRunWindows(int32_t stream, int64_t n,
   int64_t from = -segment_rows_;  // first row of the segment at hand
   int32_t segment = -1;
   const uint32_t* steps_of_segment = nullptr;
-  for (const RunItem& item : items) {
-    const int64_t first = begin + item.row + 1 - item.length;
+  for (int64_t i = 0; i < num_items; ++i) {
+    const int64_t first = begin + items[i].row + 1 - items[i].length;
     if (first < from || first >= from + segment_rows_) {
       const int64_t place = first / segment_rows_;
       from = place * segment_rows_;
       segment = s.segments[Index(place)];
       steps_of_segment = steps(segment);
     }
-    Window& window = windows->emplace_back();
-    window.segment = segment;
-    window.offset = static_cast<int32_t>(first - from);
-    window.length = item.length;
-    window.episode_step = steps_of_segment[first - from];
+    windows[i].segment = segment;
+    windows[i].offset = static_cast<int32_t>(first - from);
+    windows[i].length = items[i].length;
+    windows[i].episode_step = steps_of_segment[first - from];
   }
 }
 

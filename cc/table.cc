@@ -199,10 +199,15 @@ void Table::InsertByAge(const Window* windows, const double* priorities, int64_t
   slots_.resize(static_cast<size_t>(n));
   int64_t* const slots = slots_.data();
   for (int64_t i = 0; i < num_added; ++i) slots[i] = TakeSlot();
-  sampler_->InsertAll(slots, priorities, num_added);
-  remover_->InsertAll(slots, priorities, num_added);
-  remover_->Renew(priorities + num_added, num_replaced, &random_, slots + num_added);
-  sampler_->ReplaceAll(slots + num_added, priorities + num_added, num_replaced);
+  if (num_added > 0) {
+    sampler_->InsertAll(slots, priorities, num_added);
+    remover_->InsertAll(slots, priorities, num_added);
+  }
+  if (num_replaced > 0) {
+    const double* const of_replaced = priorities + num_added;
+    remover_->Renew(of_replaced, num_replaced, &random_, slots + num_added);
+    sampler_->ReplaceAll(slots + num_added, of_replaced, num_replaced);
+  }
   store_->RefAll(windows, n);
   replaced_.clear();
   for (int64_t i = 0; i < n; ++i) {

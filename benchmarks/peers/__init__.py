@@ -20,6 +20,7 @@ from benchmarks import sizes
 WORKLOADS = {
     "insert_one": "transitions inserted one by one",
     "insert_256": "transitions of 256 environments inserted in one call",
+    "insert_run_1024": "1,024 transitions of one environment inserted in one call",
     "uniform_32": "32 transitions drawn uniformly",
     "uniform_256": "256 transitions drawn uniformly",
     "prioritized_256": "256 transitions drawn by priority, with weights",

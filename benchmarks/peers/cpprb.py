@@ -22,7 +22,7 @@ def make(workload: str, settings: peers.Settings) -> peers.Work | None:
         buffer = _atari(settings.num_frames)
         return peers.Work(functools.partial(buffer.sample, batch_size), batch_size)
     buffer = _small(kind, settings.num_items)
-    if kind == "insert":
+    if kind in ("insert", "insert_run"):
         return _insert(buffer, batch_size)
     if kind == "uniform":
         return peers.Work(functools.partial(buffer.sample, batch_size), batch_size)
@@ -47,7 +47,7 @@ def _small(kind: str, num_items: int) -> Any:
         "reward": {"dtype": np.float32},
         "discount": {"dtype": np.float32},
     }
-    if kind in ("uniform", "insert"):
+    if kind in ("uniform", "insert", "insert_run"):
         buffer = cpprb.ReplayBuffer(num_items, columns)
     else:
         buffer = cpprb.PrioritizedReplayBuffer(num_items, columns, alpha=sizes.ALPHA)

@@ -15,6 +15,8 @@ def make(workload: str, settings: peers.Settings) -> peers.Work:
     batch_size = 1 if number == "one" else int(number)
     if kind == "insert":
         return _insert(settings.num_items, batch_size)
+    if kind == "insert_run":
+        return _insert_run(settings.num_items, batch_size)
     table = _table(kind, settings)
     new = peers.priorities()[:batch_size]
     if kind == "update":
@@ -51,6 +53,16 @@ def _insert(num_items: int, num_envs: int) -> peers.Work:
         return peers.Work(functools.partial(buffer.append, rows), num_envs)
     row = {name: array[0] for name, array in rows.items()}
     return peers.Work(functools.partial(buffer.append_one, row), 1)
+
+
+def _insert_run(num_items: int, num_rows: int) -> peers.Work:
+    buffer = workloads.small(num_items, replay.Uniform(), num_envs=1)
+    rows = workloads.rows(buffer.steps, num_rows)
+    buffer.append_steps(rows, first=True)
+    append = functools.partial(buffer.append_steps, rows)
+    for _ in range(num_items // num_rows + 1):
+        append()
+    return peers.Work(append, num_rows)
 
 
 def _sample_and_update(table: replay.TableHandle, new: object) -> None:

@@ -21,7 +21,7 @@ _PREFETCH = 2
 def make(workload: str, settings: peers.Settings) -> peers.Work | None:
     """See `benchmarks.peers`."""
     kind, _, number = workload.rpartition("_")
-    if workload == "insert_256":
+    if workload in ("insert_256", "insert_run_1024"):
         return None
     batch_size = 1 if number == "one" else int(number)
     is_atari = kind.startswith("atari")

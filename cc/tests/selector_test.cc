@@ -28,6 +28,57 @@ std::vector<std::unique_ptr<Selector>> AllSelectors() {
   return selectors;
 }
 
+TEST(SelectorTest, ProbabilitiesOfSlotsAreThoseOfDraws) {
+  for (const auto& selector : AllSelectors()) {
+    std::vector<int64_t> slots;
+    double sum = 0.0;
+    for (int64_t slot = 0; slot < 20; ++slot) {
+      selector->Insert(slot, 0.1 + static_cast<double>(slot % 7));
+      slots.push_back(slot);
+    }
+    selector->Remove(3);
+    slots.erase(slots.begin() + 3);
+    std::vector<double> chances(slots.size());
+    selector->Probabilities(slots.data(), 19, chances.data());
+    for (const double chance : chances) sum += chance;
+    EXPECT_NEAR(sum, 1.0, 1e-12);
+    const Draws draws = Draw(selector.get(), 10, 5);
+    for (size_t i = 0; i < draws.slots.size(); ++i) {
+      const auto at = std::find(slots.begin(), slots.end(), draws.slots[i]);
+      EXPECT_EQ(chances[static_cast<size_t>(at - slots.begin())],
+                draws.probabilities[i]);
+    }
+  }
+}
+
+TEST(SelectorTest, RenewedSlotsAreThoseRemovedAndInsertedOneByOne) {
+  const std::unique_ptr<Selector> pairs[][2] = {
+      {MakeFifoSelector(), MakeFifoSelector()},
+      {MakeLifoSelector(), MakeLifoSelector()},
+      {MakeMinHeapSelector(), MakeMinHeapSelector()},
+  };
+  const std::vector<double> priorities(40, 1.0);
+  for (const auto& pair : pairs) {
+    for (int64_t slot = 0; slot < 10; ++slot) {
+      for (const auto& selector : pair) selector->Insert(slot, 1.0);
+    }
+    for (const int64_t n : {0, 1, 3, 9, 10, 4, 11, 25, 2}) {
+      std::vector<int64_t> slots(static_cast<size_t>(n));
+      pair[0]->Renew(priorities.data(), n, nullptr, slots.data());
+      for (const int64_t slot : slots) {
+        int64_t chosen = 0;
+        double probability = 0.0;
+        pair[1]->Sample(1, nullptr, &chosen, &probability);
+        EXPECT_EQ(slot, chosen);
+        pair[1]->Remove(chosen);
+        pair[1]->Insert(chosen, 1.0);
+      }
+      const Status status = pair[0]->CheckValid();
+      EXPECT_TRUE(status.ok()) << status.message();
+    }
+  }
+}
+
 TEST(SelectorTest, RandomOperationsKeepEveryInvariantAndDrawLiveSlots) {
   for (const auto& selector : AllSelectors()) {
     Random random(1);
