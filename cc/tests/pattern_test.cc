@@ -63,8 +63,8 @@ TEST(PatternTest, WithoutShortStartsEveryStepIsTheFirstOfOneItem) {
   }
 }
 
-// Most items of `rows` rows, the next of which is number `step` of an episode, or begins
-// one where that is 0; any may end its episode, or abandon it and begin another.
+// Most items of `rows` rows, the next of which is number `step` of an episode, or
+// begins one where that is 0; any may end its episode, or abandon it and begin another.
 int64_t MostOf(const Pattern& pattern, int64_t rows, int64_t step) {
   if (rows == 0) return 0;
   const auto goes_on = [&](int64_t at) {

@@ -214,6 +214,7 @@ def test_first_observations_in_place_of_last_ones_are_warned_of_once(
                 action = 0 if k is None else [0]
                 buffer.add(o, action, o, o + 1, False)
                 buffer.add(o + 1, action, o, end, False, True)
+        assert {each.filename for each in caught} <= {__file__}
         return [str(each.message) for each in caught]
 
     (message,) = run(after=0)

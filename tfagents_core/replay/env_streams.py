@@ -73,7 +73,7 @@ class OneStream:
             self._ended = False  # This call was the reset.
             return
         if self._ended:
-            self._beginnings.count(1, alike=not moved)
+            self._beginnings.count(1, alike=not moved, stacklevel=4)
         terminal = bool(terminated)
         ends = terminal or bool(truncated)
         if not self._open:
@@ -149,7 +149,7 @@ class ManyStreams:
                 self._refuse(self._ended & moved, _RESETS_OTHERWISE)
         elif num_begun := int(self._ended.sum()):
             alike = not (self._ended & moved).any()
-            self._beginnings.count(num_begun, alike=alike)
+            self._beginnings.count(num_begun, alike=alike, stacklevel=5)
 
     def _refuse(self, wrong: _Flags, why: str) -> None:
         if wrong.any():
@@ -192,14 +192,14 @@ class _Beginnings:
     def __init__(self) -> None:
         self._num_alike = 0  # Negative: there was another, or the warning.
 
-    def count(self, num_begun: int, *, alike: bool) -> None:
+    def count(self, num_begun: int, *, alike: bool, stacklevel: int) -> None:
         """Takes so many beginnings; `alike`: all were as the end before them."""
         if self._num_alike < 0:
             return
         self._num_alike = self._num_alike + num_begun if alike else -1
         if self._num_alike >= _NUM_ALIKE:
             self._num_alike = -1
-            warnings.warn(_BEGINS_ALIKE, stacklevel=4)
+            warnings.warn(_BEGINS_ALIKE, stacklevel=stacklevel)
 
 
 def to_flags(name: str, given: npt.ArrayLike, n: int) -> _Flags:
