@@ -43,8 +43,8 @@ int64_t Pattern::MostItemsOfRun(int64_t num_rows) const {
   if (kind != Kind::kNStep) return num_rows;
   // Every row makes an item, and the end of the episode that was open n - 1 more. Of
   // those that begin in the run, one of m rows makes min(m - 3, n - 2) items more than
-  // it has rows: so there are as many of n + 1 rows as fit behind the first row, and one
-  // of what is left. Without short starts it makes one for each step, so fewer.
+  // it has rows: so there are as many of n + 1 rows as fit behind the first row, and
+  // one of what is left. Without short starts it makes one for each step, so fewer.
   const int64_t ended = num_rows + length - 1;
   if (length <= 2 || !short_starts) return ended;
   const int64_t left = (num_rows - 1) % (length + 1);

@@ -115,8 +115,8 @@ pybind11::array_t<int64_t> IntegerArray(pybind11::handle given, const char* name
 pybind11::array_t<double> FloatArray(pybind11::handle given, int64_t n,
                                      const char* name);
 
-// The extent of the first axis of the first array in a list or tuple of arrays. Throws a
-// ValueError unless there is one.
+// The extent of the first axis of the first array in a list or tuple of arrays. Throws
+// a ValueError unless there is one.
 int64_t NumRows(pybind11::handle arrays);
 
 // n booleans, given as one bool for all of them or as a bool array [n].
