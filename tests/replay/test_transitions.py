@@ -353,9 +353,16 @@ def test_gymnasium_is_neither_needed_nor_imported() -> None:
     assert subprocess.run(command, check=False, timeout=120).returncode == 0
 
 
-def test_vectorised_environments_of_gymnasium_add_every_step() -> None:
+@pytest.mark.parametrize("mode", ["NEXT_STEP", "SAME_STEP"])
+def test_vectorised_environments_of_gymnasium_add_every_step(mode: str) -> None:
     gym = pytest.importorskip("gymnasium")
-    envs = gym.make_vec("CartPole-v1", 3)
+    modes = pytest.importorskip("gymnasium.vector").AutoresetMode
+    envs = gym.make_vec(
+        "CartPole-v1",
+        3,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": modes[mode]},
+    )
     buffer = replay.transitions(
         envs.single_observation_space,
         envs.single_action_space,
@@ -365,14 +372,23 @@ def test_vectorised_environments_of_gymnasium_add_every_step() -> None:
     )
     observation, _ = envs.reset(seed=0)
     envs.action_space.seed(0)
-    num_steps, ended = 0, np.zeros(3, bool)
+    num_steps, resets = 0, np.zeros(3, bool)
     for _ in range(200):
         action = envs.action_space.sample()
-        following, reward, terminated, truncated, _ = envs.step(action)
-        buffer.add(observation, action, reward, following, terminated, truncated)
-        num_steps += 3 - ended.sum()
-        observation, ended = following, terminated | truncated
-    assert len(buffer) == num_steps < 600
+        following, reward, terminated, truncated, infos = envs.step(action)
+        num_steps += 3 - resets.sum()
+        ended = terminated | truncated
+        after = following.copy()
+        if mode == "NEXT_STEP":
+            resets = ended
+        else:
+            for k in np.flatnonzero(ended):
+                after[k] = infos["final_obs"][k]
+        buffer.add(observation, action, reward, after, terminated, truncated)
+        observation = following
+    assert len(buffer) == num_steps
     batch = buffer.sample(1000).data
     moved = np.abs(batch.next_observation[:, 0] - batch.observation[:, 0])
     assert moved.max() < 0.1  # No transition leads from one episode into another.
+    fallen = np.abs(batch.next_observation[:, 2]) > 0.2095
+    np.testing.assert_array_equal(batch.discount == 0, fallen)
