@@ -80,13 +80,11 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) {
     if (!table.ok()) return table.status();
     replay->tables_.push_back(std::move(*table));
     LimiterUse& use = replay->uses_.emplace_back();
-    use.max_inserts =
-        table_options.pattern.MostItems(num_rows, replay->num_streams());
+    use.max_inserts = table_options.pattern.MostItems(num_rows, replay->num_streams());
     replay->refused_.push_back(0);
   }
   TFA_RETURN_IF_ERROR(ConnectTables(replay->tables_));
-  TFA_RETURN_IF_ERROR(
-      replay->CheckBudget(*replay->store_, replay->options_.tables));
+  TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_, replay->options_.tables));
   replay->num_items_.resize(replay->tables_.size());
   replay->run_items_.resize(replay->tables_.size());
   TFA_RETURN_IF_ERROR(replay->StartPacker());
@@ -125,9 +123,9 @@ Status Replay::CheckNumRows(int64_t n) const {
 
 Status Replay::CheckStream(int32_t stream) const {
   if (stream >= 0 && stream < num_streams()) return OkStatus();
-  return OutOfRangeError("stream " + std::to_string(stream) +
-                         " does not exist; the replay has num_streams = " +
-                         std::to_string(num_streams()));
+  return OutOfRangeError(
+      "stream " + std::to_string(stream) +
+      " does not exist; the replay has num_streams = " + std::to_string(num_streams()));
 }
 
 Status Replay::CheckRows(const RowFlags* rows, int64_t n) {
@@ -249,9 +247,8 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
     }
   }
   if (keys != nullptr) keys->assign(tables_.size(), {});
-  TFA_RETURN_IF_ERROR(is_run
-                          ? store_->AppendRun(rows, n, run_.steps().data(), columns)
-                          : store_->Append(rows, n, columns));
+  TFA_RETURN_IF_ERROR(is_run ? store_->AppendRun(rows, n, run_.steps().data(), columns)
+                             : store_->Append(rows, n, columns));
   if (store_->num_unpacked() > 0) to_pack_.notify_one();
   for (size_t t = 0; t < tables_.size(); ++t) {
     const double* const given = priorities == nullptr ? nullptr : priorities[t];

@@ -110,8 +110,8 @@ class Replay {
                 const SampleArrays& arrays, void* const* outputs, Deadline deadline,
                 int64_t num_batches = 1);
 
-  // Gathers items by key, as `Sample` does, but draws and counts nothing. kNotFound when
-  // an item has gone.
+  // Gathers items by key, as `Sample` does, but draws and counts nothing. kNotFound
+  // when an item has gone.
   Status Get(int64_t table, const int64_t* keys, int64_t n, const SampleArrays& arrays,
              void* const* outputs);
   // Those of the keys whose items are there, in their order.

@@ -63,8 +63,9 @@ void Replay::MakeRunItems(size_t table, int64_t n, const double* priorities,
     store_->FindRunWindows(run_.stream(), n, some, count, windows_.data());
     if (priorities != nullptr) {
       priorities_.resize(windows_.size());
-      std::transform(some, some + count, priorities_.begin(),
-                     [priorities](const RunItem& item) { return priorities[item.row]; });
+      std::transform(
+          some, some + count, priorities_.begin(),
+          [priorities](const RunItem& item) { return priorities[item.row]; });
     }
     tables_[table]->InsertAll(windows_.data(),
                               priorities == nullptr ? nullptr : priorities_.data(),

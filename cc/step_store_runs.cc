@@ -73,8 +73,8 @@ Status StepStore::AppendRun(const RowFlags* rows, int64_t n, const uint32_t* ste
     stream.rows_in_last += count;
     i += count;
   }
-  stream.num_steps += std::count_if(rows, rows + n,
-                                    [](const RowFlags& row) { return !row.first; });
+  stream.num_steps +=
+      std::count_if(rows, rows + n, [](const RowFlags& row) { return !row.first; });
   stream.next_step = steps[n - 1] + int64_t{1};
   stream.open = !rows[n - 1].last;
   return OkStatus();

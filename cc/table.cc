@@ -51,8 +51,7 @@ StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* 
   Status status = options.Validate(store->columns());
   if (!status.ok()) return Status(status.code(), where + status.message());
   LimiterUse use = {1, 0, 1, options.max_size, options.max_times_sampled};
-  use.max_inserts =
-      options.pattern.MostItems(num_rows, store->options().num_streams);
+  use.max_inserts = options.pattern.MostItems(num_rows, store->options().num_streams);
   StatusOr<RateLimiter> limiter = RateLimiter::Create(options.rate_limiter, use);
   status = limiter.status();
   if (!status.ok()) return Status(status.code(), where + status.message());

@@ -34,7 +34,7 @@ struct TableStats {
   int64_t num_deleted = 0;
   int64_t num_stale_updates = 0;
   double max_priority = 1.0;
-  double total_weight = 0.0;  // see Selector::TotalWeight
+  double total_weight = 0.0;           // see Selector::TotalWeight
   std::optional<double> least_weight;  // see Selector::LeastWeight
 };
 

@@ -58,8 +58,9 @@ Status Table::SetAlpha(double alpha) {
   const std::string where = "table '" + options_.name + "': ";
   SelectorOptions changed = options_.sampler;
   if (changed.kind != SelectorOptions::Kind::kPrioritized) {
-    return InvalidArgumentError(where + "its sampler has no alpha; only that of "
-                                        "Prioritized can be set");
+    return InvalidArgumentError(where +
+                                "its sampler has no alpha; only that of "
+                                "Prioritized can be set");
   }
   changed.prioritized.alpha = alpha;
   const Status status = changed.Validate("sampler");
@@ -84,9 +85,16 @@ Status Table::SetRateLimiter(const RateLimiterOptions& options, LimiterUse use) 
   use.max_size = options_.max_size;
   use.max_times_sampled = options_.max_times_sampled;
   StatusOr<RateLimiter> limiter = RateLimiter::Create(options, use);
-  if (!limiter.ok()) {
-    return Status(limiter.status().code(),
-                  "table '" + options_.name + "': " + limiter.status().message());
+  Status status = limiter.status();
+  if (status.ok()) {
+    // The counts so far need not be those of such batches: leads may be any that
+    // single samples lead to.
+    use.num_prefetched = use.batch_size * (use.num_prefetched + 1) - 1;
+    use.batch_size = 1;
+    status = limiter->Check(use);
+  }
+  if (!status.ok()) {
+    return Status(status.code(), "table '" + options_.name + "': " + status.message());
   }
   limiter->SetCounts(limiter_.num_inserts(), limiter_.num_samples(),
                      limiter_.num_deletes());

@@ -194,8 +194,8 @@ py::object ReplayBinding::AppendSteps(py::handle arrays, py::handle first,
   }
   if (n > 0 && is_first.is_one()) rows.front().first = is_first[0];
   if (n > 0 && is_last.is_one()) rows.back().last = is_last[0];
-  return AppendRows(&Replay::AppendSteps, rows.data(), n, pointers, priorities,
-                    timeout, return_keys);
+  return AppendRows(&Replay::AppendSteps, rows.data(), n, pointers, priorities, timeout,
+                    return_keys);
 }
 
 int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
@@ -388,11 +388,11 @@ void BindReplay(py::module_& module) {
              ThrowIfError(WithoutGilIf(
                  true, [&] { return self.replay().SetAlpha(table, alpha); }));
            })
-      .def("set_rate_limiter",
-           [](ReplayBinding& self, int64_t table, const RateLimiterOptions& limiter) {
-             ThrowIfError(
-                 self.replay().SetRateLimiter(self.CheckTable(table), limiter));
-           })
+      .def(
+          "set_rate_limiter",
+          [](ReplayBinding& self, int64_t table, const RateLimiterOptions& limiter) {
+            ThrowIfError(self.replay().SetRateLimiter(self.CheckTable(table), limiter));
+          })
       .def("update_priorities", &ReplayBinding::UpdatePriorities)
       .def("delete", &ReplayBinding::Delete)
       .def("outputs", &ReplayBinding::Outputs)

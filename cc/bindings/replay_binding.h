@@ -26,8 +26,8 @@ class ReplayBinding {
   // Throws an IndexError unless there is such a table.
   int64_t CheckTable(int64_t table) const;
 
-  // `priorities`: None, or a list with an array or None for each table. Returns None, or
-  // with `return_keys` a list with the keys of the new items for each table.
+  // `priorities`: None, or a list with an array or None for each table. Returns None,
+  // or with `return_keys` a list with the keys of the new items for each table.
   pybind11::object Append(pybind11::handle arrays, pybind11::handle first,
                           pybind11::handle last, pybind11::handle streams,
                           pybind11::handle priorities, std::optional<double> timeout,

@@ -17,12 +17,12 @@ namespace tfa {
 namespace {
 
 const Pattern kPatterns[] = {
-    {Pattern::Kind::kNStep, 1, 1, true},     {Pattern::Kind::kNStep, 2, 1, true},
-    {Pattern::Kind::kNStep, 3, 1, true},     {Pattern::Kind::kNStep, 5, 1, true},
-    {Pattern::Kind::kSequence, 3, 1, true},  {Pattern::Kind::kSequence, 3, 2, false},
-    {Pattern::Kind::kSequence, 1, 1, true},  {Pattern::Kind::kEpisode, 1000, 1, true},
-    {Pattern::Kind::kUnroll, 2, 1, true},    {Pattern::Kind::kUnroll, 3, 2, true},
-    {Pattern::Kind::kUnroll, 2, 3, true},    {Pattern::Kind::kExplicit, 1, 1, true},
+    {Pattern::Kind::kNStep, 1, 1, true},    {Pattern::Kind::kNStep, 2, 1, true},
+    {Pattern::Kind::kNStep, 3, 1, true},    {Pattern::Kind::kNStep, 5, 1, true},
+    {Pattern::Kind::kSequence, 3, 1, true}, {Pattern::Kind::kSequence, 3, 2, false},
+    {Pattern::Kind::kSequence, 1, 1, true}, {Pattern::Kind::kEpisode, 1000, 1, true},
+    {Pattern::Kind::kUnroll, 2, 1, true},   {Pattern::Kind::kUnroll, 3, 2, true},
+    {Pattern::Kind::kUnroll, 2, 3, true},   {Pattern::Kind::kExplicit, 1, 1, true},
 };
 
 std::unique_ptr<StepStore> MakeStore(StepStore::Options options) {
@@ -56,7 +56,8 @@ std::vector<RowFlags> RowsOf(int64_t n, uint64_t firsts, uint64_t lasts) {
   for (int64_t i = 0; i < n; ++i) {
     RowFlags& row = rows[static_cast<size_t>(i)];
     row.last = (lasts >> i & 1) != 0;
-    row.first = (firsts >> i & 1) != 0 || (i > 0 && rows[static_cast<size_t>(i) - 1].last);
+    row.first =
+        (firsts >> i & 1) != 0 || (i > 0 && rows[static_cast<size_t>(i) - 1].last);
   }
   return rows;
 }
@@ -96,6 +97,21 @@ TEST(RunTest, AnAppendOfManyStreamsOrOfOneCountsWithWhatMakesMore) {
   EXPECT_EQ(pattern.MostItems(8, 1), pattern.MostItemsOfRun(8));
   EXPECT_EQ(pattern.MostItems(8, 2), pattern.MostItemsOfRun(8));
   EXPECT_EQ((Pattern{Pattern::Kind::kExplicit, 1, 1, true}.MostItems(8, 8)), 1);
+}
+
+TEST(RunTest, RowsToComeCountWithTheHistoryTheyLeave) {
+  StepStore::Options options;
+  options.history_rows = 4;
+  const auto store = MakeStore(options);
+  AppendRun(store.get(), 3, 0);
+  store->FinishRun(0);
+  const uint32_t coming[] = {3, 4, 0, 1};
+  EXPECT_EQ(store->RowsOfSteps(0, 2), 3);
+  EXPECT_EQ(store->RowsOfSteps(0, 2, coming, 2), 3);
+  EXPECT_EQ(store->RowsOfSteps(0, 3, coming, 2), 4);
+  EXPECT_EQ(store->RowsOfSteps(0, 4, coming, 2), 0);  // five rows
+  EXPECT_EQ(store->RowsOfSteps(0, 2, coming, 4), 4);  // over the end of an episode
+  EXPECT_EQ(store->RowsOfSteps(0, 3, coming, 4), 0);
 }
 
 TEST(RunTest, WindowsOfARunReachBackOverSegmentsThatHistoryWouldLetGo) {
@@ -173,9 +189,9 @@ TEST(RunTest, ARunThatFailsHasChangedNothing) {
   std::vector<RowFlags> rows(100);
   rows[0].first = true;
   NewKeys keys;
-  EXPECT_EQ(replay->AppendSteps(rows.data(), 100, columns, nullptr, kNoWait, &keys)
-                .code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      replay->AppendSteps(rows.data(), 100, columns, nullptr, kNoWait, &keys).code(),
+      StatusCode::kInvalidArgument);
   rows[3].last = true;
   EXPECT_EQ(replay->AppendSteps(rows.data(), 10, columns, nullptr, kNoWait).code(),
             StatusCode::kInvalidArgument);

@@ -1,10 +1,10 @@
 // Eight threads on one replay, for as many seconds as the first argument says (60):
-// two append, two sample, one updates, one deletes and makes items, one saves and
-// restores, one resets, looks at everything and draws so much that the replay's own
-// threads gather too. Meant for the sanitizers. Half of the time one column is
-// compressed, by one more thread, within a budget of bytes. A tenth of the time one
-// thread appends to such a replay, and nobody else is there to wake it: no append may
-// wait longer than it was told to.
+// two append rows and runs, two sample and look items up, one updates, one deletes and
+// makes items, one saves and restores, one resets, looks at everything and draws so
+// much that the replay's own threads gather too. Meant for the sanitizers. Half of the
+// time one column is compressed, by one more thread, within a budget of bytes. A tenth
+// of the time one thread appends to such a replay, and nobody else is there to wake it:
+// no append may wait longer than it was told to.
 //
 // Every row carries its stream and a checksum of its contents, which the samplers
 // verify, so that a row read while or after it is overwritten is noticed.
@@ -51,7 +51,8 @@ void CheckAllowed(const Status& status) {
   const bool allowed = status.ok() || status.code() == StatusCode::kDeadlineExceeded ||
                        status.code() == StatusCode::kUnavailable ||
                        status.code() == StatusCode::kInvalidArgument ||
-                       status.code() == StatusCode::kOutOfRange;
+                       status.code() == StatusCode::kOutOfRange ||
+                       status.code() == StatusCode::kNotFound;
   Check(allowed, status.message());
 }
 
@@ -130,29 +131,32 @@ Status Draw(Replay* replay, int64_t table, Sampled* batch) {
   return replay->Sample(table, batch->n, {0.4}, batch->arrays(), outputs, Soon());
 }
 
+// A row of each of a thread's streams, or a run of one of them.
 void AppendRows(Replay* replay, Random random, int64_t half) {
   const int64_t mine = kStreams / 2;
-  std::vector<uint64_t> rows(static_cast<size_t>(mine * kWords));
-  std::vector<RowFlags> flags(static_cast<size_t>(mine));
-  for (int64_t i = 0; i < mine; ++i) {
+  const bool is_run = random.Below(4) == 0;
+  const int64_t n = is_run ? 1 + static_cast<int64_t>(random.Below(20)) : mine;
+  std::vector<uint64_t> rows(static_cast<size_t>(n * kWords));
+  std::vector<RowFlags> flags(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
     uint64_t* const row = &rows[static_cast<size_t>(i * kWords)];
     std::fill(row, row + kWords / 2, random.Next());
     std::generate(row + kWords / 2, row + kWords - 1, [&] { return random.Below(4); });
-    const auto stream = static_cast<int32_t>(half * mine + i);
+    const auto stream = static_cast<int32_t>(half * mine + (is_run ? 0 : i));
     row[kWords - 1] = Checksum(row);
-    flags[static_cast<size_t>(i)] = {stream, random.Below(10) == 0,
-                                     random.Below(10) == 0};
+    RowFlags& flag = flags[static_cast<size_t>(i)];
+    flag = {stream, random.Below(10) == 0, random.Below(10) == 0};
+    if (is_run && i > 0) flag.first |= flags[static_cast<size_t>(i) - 1].last;
   }
   const void* const columns[] = {rows.data(), rows.data()};
-  CheckAllowed(replay->Append(flags.data(), mine, columns, nullptr, Soon()));
+  NewKeys keys;
+  CheckAllowed(
+      is_run ? replay->AppendSteps(flags.data(), n, columns, nullptr, Soon(), &keys)
+             : replay->Append(flags.data(), n, columns, nullptr, Soon(), &keys));
 }
 
-void SampleRows(Replay* replay, int64_t table, int64_t n = kBatch) {
-  Sampled batch(n);
-  const Status status = Draw(replay, table, &batch);
-  CheckAllowed(status);
-  if (!status.ok()) return;
-  for (int64_t i = 0; i < n; ++i) {
+void CheckRows(const Sampled& batch) {
+  for (int64_t i = 0; i < batch.n; ++i) {
     const uint64_t* const row = batch.rows.data() + i * kWords;
     Check(row[kWords - 1] == Checksum(row), "a row is not what was appended");
     const uint64_t* const stack = batch.stacks.data() + i * kStack * kWords;
@@ -165,8 +169,27 @@ void SampleRows(Replay* replay, int64_t table, int64_t n = kBatch) {
   }
 }
 
+void SampleRows(Replay* replay, int64_t table, int64_t n = kBatch) {
+  Sampled batch(n);
+  const Status status = Draw(replay, table, &batch);
+  CheckAllowed(status);
+  if (status.ok()) CheckRows(batch);
+}
+
+void LookUpRows(Replay* replay, int64_t table, Random random) {
+  const std::vector<int64_t> keys = *replay->Keys(table);
+  if (keys.size() < kBatch) return;
+  Sampled batch(kBatch);
+  const int64_t* const some = keys.data() + random.Below(keys.size() - kBatch + 1);
+  void* const outputs[] = {batch.rows.data(), batch.stacks.data()};
+  const Status status = replay->Get(table, some, kBatch, batch.arrays(), outputs);
+  CheckAllowed(status);
+  if (status.ok()) CheckRows(batch);
+}
+
 void UpdateSome(Replay* replay, Random random) {
   Sampled batch(kBatch);
+  if (random.Below(50) == 0) CheckAllowed(replay->SetAlpha(0, random.Uniform01()));
   if (!Draw(replay, 0, &batch).ok()) return;
   double priorities[kBatch];
   for (double& priority : priorities) priority = random.Uniform01();
@@ -271,8 +294,10 @@ void Run(double seconds, const ReplayOptions& options, const std::string& direct
     const auto seed = static_cast<uint64_t>(half);
     threads.push_back(Repeat(
         seed, [replay, half](Random random) { AppendRows(replay, random, half); }));
-    threads.push_back(
-        Repeat(seed, [replay, half](Random) { SampleRows(replay, half); }));
+    threads.push_back(Repeat(seed, [replay, half](Random random) {
+      SampleRows(replay, half);
+      if (random.Below(8) == 0) LookUpRows(replay, half, random);
+    }));
   }
   threads.push_back(Repeat(2, [replay](Random random) { UpdateSome(replay, random); }));
   threads.push_back(

@@ -241,6 +241,18 @@ def test_a_rate_limiter_that_could_wait_for_ever_is_refused_and_the_old_one_stay
     rb.check_valid()
 
 
+def test_a_new_rate_limiter_must_suit_any_counts_so_far() -> None:
+    """Batches of 4 at 2 samples per insert keep leads even, but one sample does not."""
+    limiter = replay.SampleToInsertRatio(2.0, min_size=2, error_buffer=2.25)
+    _, handle = helpers.make_replay(rate_limiter=limiter)
+    handle.check_batch_size(4)
+    _, handle = make_filled(4)
+    handle.check_batch_size(4)
+    handle.sample(1)
+    with pytest.raises(ValueError, match="could wait for each other for ever"):
+        handle.set_rate_limiter(limiter)
+
+
 def test_a_table_that_gets_copies_takes_no_limiter_that_stops_inserts() -> None:
     tables = [
         helpers.make_table("fresh", insert_on_sample="seen"),

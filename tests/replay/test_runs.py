@@ -302,6 +302,8 @@ def test_one_bool_is_of_the_first_and_of_the_last_row_of_a_run() -> None:
     assert handle.size == 3
     rb.append_steps(run.rows, last=True)
     assert handle.size == 4
+    with pytest.raises(ValueError, match="row 0 of the run finds no open episode"):
+        rb.append_steps(run.rows)
     rb.check_valid()
 
 
