@@ -27,6 +27,7 @@ enum class DType {
   kFloat16,
   kFloat32,
   kFloat64,
+  kBfloat16,  // Last: checkpoints have the numbers of the others.
 };
 
 // How a column's rows are kept once its segment is full.

@@ -44,9 +44,9 @@ int64_t Pattern::MostItemsOfRun(int64_t num_rows) const {
   // Every row makes an item, and the end of the episode that was open n - 1 more. Of
   // those that begin in the run, one of m rows makes min(m - 3, n - 2) items more than
   // it has rows: so there are as many of n + 1 rows as fit behind the first row, and
-  // one of what is left.
+  // one of what is left. Without short starts it makes one for each step, so fewer.
   const int64_t ended = num_rows + length - 1;
-  if (length <= 2) return ended;
+  if (length <= 2 || !short_starts) return ended;
   const int64_t left = (num_rows - 1) % (length + 1);
   return ended + (num_rows - 1) / (length + 1) * (length - 2) +
          std::max<int64_t>(left - 3, 0);
@@ -82,8 +82,8 @@ int64_t Pattern::SequenceLength(int64_t step, bool last) const {
 int64_t Pattern::Count(int64_t step, bool last) const {
   switch (kind) {
     case Kind::kNStep:
-      if (step == 0) return 0;
-      return last ? std::min(length, step) : 1;
+      if (last) return std::min(length, step);
+      return step >= (short_starts ? 1 : length) ? 1 : 0;
     case Kind::kSequence:
       return SequenceLength(step, last) > 0 ? 1 : 0;
     case Kind::kEpisode:

@@ -16,8 +16,9 @@ struct PatternItem {
 
 // A rule that makes items out of the rows of an episode as they arrive.
 //
-// kNStep: rows [max(0, e-n), e] for every row e >= 1; when row e ends the episode,
-//   also [s, e] for every later s < e, so windows are short at both ends.
+// kNStep: rows [e-n, e] for every row e >= n; when row e ends the episode, also [s, e]
+//   for every later s < e, so that every step is the first of exactly one item. With
+//   `short_starts` also rows [0, e] for every row 1 <= e < n.
 // kSequence: rows [s, s+length) for every s that is a multiple of period; what
 //   remains at the episode's end makes one shorter item if `pad`, none otherwise.
 // kEpisode: the whole episode, once it has ended; longer than `length` is an error.
@@ -31,9 +32,10 @@ struct Pattern {
   enum class Kind { kNStep, kSequence, kEpisode, kExplicit, kUnroll };
 
   Kind kind = Kind::kExplicit;
-  int64_t length = 1;  // kNStep: n; kSequence, kEpisode: rows; kUnroll: steps
-  int64_t period = 1;  // kSequence: rows between starts; kUnroll: steps
-  bool pad = true;     // kSequence
+  int64_t length = 1;        // kNStep: n; kSequence, kEpisode: rows; kUnroll: steps
+  int64_t period = 1;        // kSequence: rows between starts; kUnroll: steps
+  bool pad = true;           // kSequence
+  bool short_starts = true;  // kNStep
 
   Status Validate() const;
 

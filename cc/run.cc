@@ -43,7 +43,7 @@ Status PlannedRun::FindItems(const StepStore& store, const Pattern& pattern,
     const int64_t step = steps_[static_cast<size_t>(i)];
     if (pattern.kind == Pattern::Kind::kNStep && !rows_[i].last) {
       // By far the most frequent case, and the shortest to say.
-      if (step == 0) continue;
+      if (pattern.Count(step, false) == 0) continue;
       RunItem& item = items->emplace_back();
       item.row = i;
       item.length = static_cast<int32_t>(std::min(pattern.length, step) + 1);

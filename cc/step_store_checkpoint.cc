@@ -33,7 +33,7 @@ std::vector<Column> GetColumns(Reader* in) {
     Column& column = columns.emplace_back();
     column.name = in->GetString();
     const auto dtype = in->Get<int32_t>();
-    const bool known = 0 <= dtype && dtype <= static_cast<int32_t>(DType::kFloat64);
+    const bool known = 0 <= dtype && dtype <= static_cast<int32_t>(DType::kBfloat16);
     column.dtype = known ? static_cast<DType>(dtype) : DType::kBool;
     column.shape = in->GetArray<int64_t>();
   }

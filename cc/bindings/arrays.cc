@@ -1,9 +1,10 @@
 #include "cc/bindings/arrays.h"
 
 #include <algorithm>
-#include <climits>
 #include <cstring>
 #include <utility>
+
+#include "cc/bindings/numbers.h"
 
 namespace py = pybind11;
 
@@ -86,7 +87,7 @@ py::object Wrap(const ArraySpec& spec, BatchShape batch, void* data, py::handle 
 ArraySpec::ArraySpec(const Column& column, int batch_axis)
     : column_(column),
       batch_axis_(static_cast<size_t>(batch_axis)),
-      dtype_(DTypeName(column.dtype)),
+      dtype_(DTypeObject(column.dtype)),
       scalar_type_(dtype_.attr("type")) {}
 
 int ArraySpec::PutShape(BatchShape batch, Py_ssize_t* shape) const {
@@ -140,17 +141,14 @@ RowPointers::RowPointers(const std::vector<ArraySpec>& specs, py::handle arrays,
 const void* RowPointers::Take(const ArraySpec& spec, py::handle given, int64_t rows) {
   PyObject* array = given.ptr();
   if (!IsArray(array)) {
-    if (rows >= 0) spec.Refuse(given, {rows}, "column");
-    if (spec.column().shape.empty() && spec.IsScalar(array)) {
-      return TakeNumPyScalar(spec, given);
+    if (rows < 0 && spec.column().shape.empty()) {
+      if (spec.IsScalar(array)) return TakeNumPyScalar(spec, given);
+      if (IsNumber(given)) return Keep(ToElement(spec.column(), given));
     }
-    if (PyFloat_Check(array) || PyLong_Check(array)) return TakeScalar(spec, given);
-    const bool numpy_scalar = py::hasattr(given, "dtype") && py::hasattr(given, "item");
-    if (!numpy_scalar) spec.Refuse(given, {rows}, "column");
-    owned_.push_back(FromAny(given, nullptr, kContiguous));
+    owned_.push_back(MakeArray(spec, given, rows));
     array = owned_.back().ptr();
   }
-  if (!spec.Matches(array, {rows})) spec.Refuse(given, {rows}, "column");
+  if (!spec.Matches(array, {rows})) spec.Refuse(array, {rows}, "column");
   if ((Proxy(array)->flags & kContiguous) != kContiguous) {
     owned_.push_back(FromAny(array, spec.dtype(), kContiguous));
     array = owned_.back().ptr();
@@ -158,24 +156,26 @@ const void* RowPointers::Take(const ArraySpec& spec, py::handle given, int64_t r
   return Proxy(array)->data;
 }
 
-// Python's own scalars: a float for a float column, an int for an integer or float
-// column, a bool for any column. Other conversions could silently lose digits.
-const void* RowPointers::TakeScalar(const ArraySpec& spec, py::handle given) {
-  PyObject* const value = given.ptr();
-  const DType dtype = spec.column().dtype;
-  const bool to_float =
-      dtype == DType::kFloat16 || dtype == DType::kFloat32 || dtype == DType::kFloat64;
-  const bool fits =
-      to_float || PyBool_Check(value) || (PyLong_Check(value) && dtype != DType::kBool);
-  if (!spec.column().shape.empty() || !fits) spec.Refuse(given, {}, "column");
-  if (dtype != DType::kFloat32 && dtype != DType::kFloat64) {
-    owned_.push_back(FromAny(given, spec.dtype(), kContiguous));
-    return Proxy(owned_.back().ptr())->data;
+// Lists of numbers, and all that knows how to become an array: that of another library
+// keeps its dtype, and shares its memory where it can.
+py::object RowPointers::MakeArray(const ArraySpec& spec, py::handle given,
+                                  int64_t rows) {
+  py::object array;
+  try {
+    array = FromAny(given, nullptr, kContiguous);
+    if (Kind(array.ptr()) == 'O' && py::hasattr(given, "__dlpack__")) {
+      array = py::module_::import("numpy").attr("from_dlpack")(given);
+    }
+  } catch (py::error_already_set& error) {
+    const std::string message = "column '" + spec.column().name +
+                                "' got what is no array: " +
+                                std::string(py::str(error.value()));
+    py::raise_from(error, PyExc_ValueError, message.c_str());
+    throw py::error_already_set();
   }
-  const double number = PyFloat_AsDouble(value);
-  if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-  if (dtype == DType::kFloat64) return Keep(number);
-  return Keep(static_cast<float>(number));
+  if (HasNoDType(given)) return ToElements(spec.column(), spec.dtype(), array);
+  if (Kind(array.ptr()) == 'O') spec.Refuse(given, {rows}, "column");
+  return array;
 }
 
 // Uses the number protocol, which takes a tenth of the time of making an array.
@@ -267,11 +267,11 @@ py::array_t<double> FloatArray(py::handle given, int64_t n, const char* name) {
 
 int64_t NumRows(py::handle arrays) {
   for (const py::handle array : arrays) {
-    if (!IsArray(array.ptr()) || Proxy(array.ptr())->nd == 0) {
-      throw py::value_error("a run's rows must be arrays [T, ...], got " +
-                            Describe(array));
-    }
-    return Proxy(array.ptr())->dimensions[0];
+    const Py_ssize_t n = PyObject_Size(array.ptr());
+    if (n >= 0) return n;
+    PyErr_Clear();
+    throw py::value_error("a run's rows must be arrays [T, ...], got " +
+                          Describe(array));
   }
   throw py::value_error("a run needs a column");
 }

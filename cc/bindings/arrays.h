@@ -58,8 +58,8 @@ class ArraySpec {
 
 // Pointers to the caller's rows, one contiguous array per column: the caller's own
 // memory if dtype, shape and layout match, a contiguous copy if only the layout does
-// not, and a converted value for a Python scalar. Lives for one call, in which the
-// caller's arrays must not be freed.
+// not, and a converted value for Python's numbers and lists of them, which have no
+// dtype. Lives for one call, in which the caller's arrays must not be freed.
 class RowPointers {
  public:
   // `arrays`: a list or tuple with one entry per column. `rows`: size of the leading
@@ -71,7 +71,8 @@ class RowPointers {
 
  private:
   const void* Take(const ArraySpec& spec, pybind11::handle given, int64_t rows);
-  const void* TakeScalar(const ArraySpec& spec, pybind11::handle given);
+  pybind11::object MakeArray(const ArraySpec& spec, pybind11::handle given,
+                             int64_t rows);
   const void* TakeNumPyScalar(const ArraySpec& spec, pybind11::handle given);
   template <class T>
   const void* Keep(T value);

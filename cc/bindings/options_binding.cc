@@ -18,6 +18,7 @@ constexpr DType kDTypes[] = {
     DType::kBool,   DType::kInt8,    DType::kInt16,   DType::kInt32,
     DType::kInt64,  DType::kUint8,   DType::kUint16,  DType::kUint32,
     DType::kUint64, DType::kFloat16, DType::kFloat32, DType::kFloat64,
+    DType::kBfloat16,
 };
 
 DType ToDType(const std::string& column, const std::string& dtype) {
@@ -66,16 +67,12 @@ void BindViewsAndPatterns(py::module_& module) {
       .value("UNROLL", Pattern::Kind::kUnroll)
       .finalize();
   py::class_<Pattern>(module, "Pattern")
-      .def(py::init([](Pattern::Kind kind, int64_t length, int64_t period, bool pad) {
-             Pattern pattern;
-             pattern.kind = kind;
-             pattern.length = length;
-             pattern.period = period;
-             pattern.pad = pad;
-             return pattern;
+      .def(py::init([](Pattern::Kind kind, int64_t length, int64_t period, bool pad,
+                       bool short_starts) {
+             return Pattern{kind, length, period, pad, short_starts};
            }),
            py::kw_only(), py::arg("kind"), py::arg("length") = 1, py::arg("period") = 1,
-           py::arg("pad") = true);
+           py::arg("pad") = true, py::arg("short_starts") = true);
 }
 
 void BindSelectorsAndLimiters(py::module_& module) {

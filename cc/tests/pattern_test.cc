@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -30,6 +31,10 @@ std::vector<Span> Spans(const Pattern& pattern, int64_t rows) {
 
 Pattern NStep(int64_t n) { return {Pattern::Kind::kNStep, n, 1, true}; }
 
+Pattern NStepWithoutShortStarts(int64_t n) {
+  return {Pattern::Kind::kNStep, n, 1, true, false};
+}
+
 Pattern Sequence(int64_t length, int64_t period, bool pad) {
   return {Pattern::Kind::kSequence, length, period, pad};
 }
@@ -42,6 +47,42 @@ TEST(PatternTest, NStepItemsAreShortAtBothEndsOfAnEpisode) {
 TEST(PatternTest, NStepLongerThanTheEpisodeStillStartsAtEveryRow) {
   const std::vector<Span> expected = {{0, 1}, {0, 2}, {1, 2}};
   EXPECT_EQ(Spans(NStep(10), 3), expected);
+}
+
+TEST(PatternTest, WithoutShortStartsEveryStepIsTheFirstOfOneItem) {
+  const std::vector<Span> expected = {{0, 3}, {1, 4}, {2, 4}, {3, 4}};
+  EXPECT_EQ(Spans(NStepWithoutShortStarts(3), 5), expected);
+  for (int64_t n = 1; n <= 6; ++n) {
+    for (int64_t rows = 1; rows <= 12; ++rows) {
+      std::vector<Span> spans;
+      for (int64_t s = 0; s + 1 < rows; ++s) {
+        spans.emplace_back(s, std::min(s + n, rows - 1));
+      }
+      EXPECT_EQ(Spans(NStepWithoutShortStarts(n), rows), spans) << n << " " << rows;
+    }
+  }
+}
+
+// Most items of `rows` rows, the next of which is number `step` of an episode, or
+// begins one where that is 0; any may end its episode, or abandon it and begin another.
+int64_t MostOf(const Pattern& pattern, int64_t rows, int64_t step) {
+  if (rows == 0) return 0;
+  const auto goes_on = [&](int64_t at) {
+    return std::max(pattern.Count(at, true) + MostOf(pattern, rows - 1, 0),
+                    pattern.Count(at, false) + MostOf(pattern, rows - 1, at + 1));
+  };
+  return std::max(goes_on(step), goes_on(0));
+}
+
+TEST(PatternTest, ARunMakesAsManyNStepItemsAsItsWorstEpisodesDo) {
+  for (int64_t n = 1; n <= 5; ++n) {
+    for (int64_t rows = 1; rows <= 8; ++rows) {
+      for (const Pattern& pattern : {NStep(n), NStepWithoutShortStarts(n)}) {
+        EXPECT_EQ(pattern.MostItemsOfRun(rows), MostOf(pattern, rows, n + 1))
+            << n << " " << rows << " " << pattern.short_starts;
+      }
+    }
+  }
 }
 
 TEST(PatternTest, OneStepMakesOneItemForEachTransition) {

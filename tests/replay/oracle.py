@@ -65,6 +65,8 @@ def windows(pattern: Any, step: int, last: bool) -> list[tuple[int, int]]:
     stop = step + 1
     if isinstance(pattern, replay.NStep):
         first = max(0, step - pattern.n)
+        if not last and step < pattern.n and not pattern.short_starts:
+            return []
         return [(s, stop) for s in range(first, step if last else min(step, first + 1))]
     if isinstance(pattern, replay.Sequence):
         starts = range(0, stop, pattern.period)

@@ -16,7 +16,7 @@ from . import helpers, oracle
 views = replay.views
 
 PATTERNS = st.one_of(
-    st.builds(replay.NStep, n=st.integers(1, 6)),
+    st.builds(replay.NStep, n=st.integers(1, 6), short_starts=st.booleans()),
     st.builds(
         replay.Sequence,
         length=st.integers(1, 6),
@@ -406,3 +406,31 @@ def test_items_cannot_be_created_of_rows_that_are_not_there() -> None:
     rb.check_valid()
     rb.create_item("table", 1, priority=0.25)
     assert handle.sample(1).info.priority == [0.25]
+
+
+def test_without_short_starts_every_step_is_drawn_as_often_as_any_other() -> None:
+    starts = {}
+    for short_starts in (True, False):
+        rb, handle = helpers.make_replay(
+            **helpers.drained(
+                pattern=replay.NStep(5, short_starts=short_starts),
+                outputs=views.Row("action", 0),
+            )
+        )
+        for step in range(21):
+            row = {**helpers.make_row(np.random.default_rng(0)), "action": step}
+            rb.append_one(row, first=step == 0, last=step == 20)
+        starts[short_starts] = np.bincount(handle.sample(handle.size).data).tolist()
+    assert starts[True] == [5] + 19 * [1]  # Acme's way.
+    assert starts[False] == 20 * [1]
+
+
+def test_sequences_of_as_many_rows_as_steps_are_refused() -> None:
+    """They would leave out each item's last step, and mask it."""
+    outputs = replay.sequence(helpers.STEPS, 8)
+    for nest in (outputs, {"a": (outputs,)}):
+        with pytest.raises(
+            ValueError, match="table 'table': .* 9 rows, .* make that 9"
+        ):
+            helpers.make_table(pattern=replay.Sequence(8, 8), outputs=nest)
+        helpers.make_table(pattern=replay.Sequence(9, 8), outputs=nest)

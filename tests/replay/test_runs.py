@@ -15,6 +15,7 @@ from . import helpers, saving
 PATTERNS = [
     replay.NStep(1),
     replay.NStep(4),
+    replay.NStep(4, short_starts=False),
     replay.Sequence(length=3, period=1),
     replay.Sequence(length=5, period=2),
     replay.Sequence(length=4, period=7),

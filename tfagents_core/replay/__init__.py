@@ -1,6 +1,7 @@
 """Experience replay in C++: steps stored once, items over them, batches out.
 
-Needs NumPy and dm-tree only.
+Needs NumPy and dm-tree only. `transitions` and `sequences` make a replay that is ready
+for use; all that it is made of can be put together otherwise:
 
     import numpy as np
     from tfagents_core import replay
@@ -36,6 +37,7 @@ from tfagents_core.replay._core import ClosedError, DamagedCheckpointError
 from tfagents_core.replay.buffer import Replay
 from tfagents_core.replay.checkpoint import latest_intact
 from tfagents_core.replay.columns import Column
+from tfagents_core.replay.env_replay import EnvReplay
 from tfagents_core.replay.outputs import (
     SequenceSample,
     Transition,
@@ -46,6 +48,8 @@ from tfagents_core.replay.outputs import (
 )
 from tfagents_core.replay.patterns import Episode, NStep, Sequence
 from tfagents_core.replay.rate_limiters import MinSize, Queue, SampleToInsertRatio
+from tfagents_core.replay.ready_made import sequences, transitions
+from tfagents_core.replay.relabelling import hindsight
 from tfagents_core.replay.selectors import (
     Fifo,
     Lifo,
@@ -67,6 +71,7 @@ __all__ = [
     "ClosedError",
     "Column",
     "DamagedCheckpointError",
+    "EnvReplay",
     "Episode",
     "Fifo",
     "Lifo",
@@ -89,9 +94,12 @@ __all__ = [
     "Uniform",
     "Unroll",
     "WithoutReplacement",
+    "hindsight",
     "latest_intact",
     "n_step_transition",
     "sequence",
+    "sequences",
+    "transitions",
     "unroll",
     "views",
 ]

@@ -73,6 +73,7 @@ class Pattern:
         length: int = 1,
         period: int = 1,
         pad: bool = True,
+        short_starts: bool = True,
     ) -> None: ...
 
 class Selector:

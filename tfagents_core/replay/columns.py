@@ -27,7 +27,8 @@ class Column:
 
     Attributes:
         shape: extents, all known; `()` for a scalar.
-        dtype: bool, an integer or a float of at most 64 bits, native byte order.
+        dtype: bool, an integer or a float of at most 64 bits, native byte order; also
+            `ml_dtypes.bfloat16`, that of TensorFlow and JAX, or its name.
         compression: "lz4" compresses rows once their block of memory is full; it is
             meant for images. None stores them uncompressed. Sampled values are the same
             either way.
@@ -51,11 +52,12 @@ class Column:
         extents = tuple(_extent(n, shape) for n in shape)
         if len(extents) > _MAX_AXES:
             raise ValueError(f"shape {extents} has more than {_MAX_AXES} axes")
-        numpy_dtype = np.dtype(dtype)
-        if numpy_dtype.kind not in "biuf" or numpy_dtype.itemsize > 8:
+        numpy_dtype = _numpy_dtype(dtype)
+        known = numpy_dtype.kind in "biuf" and numpy_dtype.itemsize <= 8
+        if not known and numpy_dtype.name != "bfloat16":
             raise ValueError(
                 f"dtype {numpy_dtype} cannot be stored; use bool, an integer or a "
-                "float of at most 64 bits"
+                "float of at most 64 bits, or bfloat16"
             )
         if not numpy_dtype.isnative:
             raise ValueError(f"dtype {numpy_dtype} is not in native byte order")
@@ -70,6 +72,18 @@ class Column:
     def __repr__(self) -> str:
         how = f", compression={self.compression!r}" if self.compression else ""
         return f"Column({self.shape}, {self.dtype.name}{how})"
+
+
+def _numpy_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    if isinstance(dtype, str) and dtype == "bfloat16":
+        try:
+            import ml_dtypes  # Only bfloat16 needs it.
+        except ImportError:
+            raise ValueError(
+                "NumPy has bfloat16 by way of ml_dtypes only: pip install ml_dtypes"
+            ) from None
+        dtype = ml_dtypes.bfloat16
+    return np.dtype(dtype)
 
 
 def _extent(n: Any, shape: Any) -> int:
@@ -135,6 +149,11 @@ def select(nest: Nest, path: Path) -> Nest:
             )
         at = children[part]
     return at
+
+
+def children(nest: Nest) -> Iterable[Nest]:
+    """The parts of a dict, list, tuple or NamedTuple; none of a leaf."""
+    return (_children(nest) or {}).values()
 
 
 def _children(nest: Nest) -> Mapping[Hashable, Nest] | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tree
 
-from tfagents_core.replay import columns, views
+from tfagents_core.replay import columns, patterns, views
 
 Stack = int | Mapping[columns.Path, int] | None
 _LeafPath = tuple[Any, ...]
@@ -55,6 +55,9 @@ class SequenceSample(NamedTuple):
             reward, discount and extras are zeros. float32 `[B, T]`. When the episode
             ends within the item, its last observation is at the first index where the
             mask is 0.
+        is_first: whether `o_t` begins an episode, bool `[B, T]`; `()` in the outputs of
+            `sequence`, for only an item's first observation can.
+        core_state: the recurrent core's state recorded at `o_0`, `[B, ...]`, or `()`.
     """
 
     observation: Any
@@ -63,6 +66,8 @@ class SequenceSample(NamedTuple):
     discount: Any
     extras: Any
     mask: Any
+    is_first: Any = ()
+    core_state: Any = ()
 
 
 class Unroll(NamedTuple):
@@ -131,7 +136,11 @@ def n_step_transition(
 
 
 def sequence(
-    steps: columns.Nest, length: int, *, stack: Stack = None
+    steps: columns.Nest,
+    length: int,
+    *,
+    stack: Stack = None,
+    core_state: columns.Path | None = None,
 ) -> SequenceSample:
     """Outputs for items of the pattern `Sequence(length=length + 1, period=...)`.
 
@@ -143,17 +152,19 @@ def sequence(
         steps: the replay's steps: anything with shapes and dtypes.
         length: T >= 1, in steps.
         stack: frames per observation, as in `n_step_transition`.
+        core_state: as in `unroll`.
 
     Returns:
         A `SequenceSample` of views; see there for the alignment.
 
     Raises:
-        ValueError: when length < 1, or an entry of `steps` or a path in `stack` is
-            missing.
+        ValueError: when length < 1, or an entry of `steps`, a path in `stack` or
+            `core_state` is missing.
     """
     if length < 1:
         raise ValueError(f"length is {length}; it must be >= 1")
     _check_names(steps)
+    extras, recorded = _split_extras(steps, core_state)
     return SequenceSample(
         observation=_observation(
             steps, stack, lambda p, k: views.Rows(p, 0, length, k)
@@ -161,8 +172,11 @@ def sequence(
         action=views.Rows("action", 1, length + 1),
         reward=views.Rows("reward", 1, length + 1),
         discount=views.Rows("discount", 1, length + 1),
-        extras=views.Rows("extras", 1, length + 1) if _has_extras(steps) else (),
+        extras=_map_paths(
+            {"extras": extras}, "extras", lambda path: views.Rows(path, 1, length + 1)
+        ),
         mask=views.Mask(1, length + 1),
+        core_state=() if recorded is None else views.Row(recorded, 1),
     )
 
 
@@ -197,13 +211,7 @@ def unroll(
     def at(path: columns.Path) -> views.Steps:
         return views.Steps(path, 0, length)
 
-    recorded: columns.Nest = ()
-    extras = columns.select(steps, "extras") if _has_extras(steps) else ()
-    if core_state is not None:
-        path = columns.as_path(core_state)
-        columns.select({"extras": extras}, ("extras", *path))  # ValueError without it.
-        recorded = views.Step(("extras", *path), 0)
-        extras = _without(extras, path)
+    extras, recorded = _split_extras(steps, core_state)
     return Unroll(
         observation=_observation(
             steps, stack, lambda p, k: views.Steps(p, 0, length, "before", k)
@@ -215,9 +223,42 @@ def unroll(
             steps, stack, lambda p, k: views.Steps(p, 0, length, "at", k)
         ),
         is_first=views.IsFirst(0, length),
-        extras=_map_paths({"extras": extras}, "extras", at) if _leaves(extras) else (),
-        core_state=recorded,
+        extras=_map_paths({"extras": extras}, "extras", at),
+        core_state=() if recorded is None else views.Step(recorded, 0),
     )
+
+
+def check_pattern(outputs: columns.Nest, pattern: patterns.Pattern | None) -> None:
+    """Checks that items of `pattern` are long enough for the outputs of `sequence`.
+
+    Raises:
+        ValueError: saying which length would do; the last steps would be masked.
+    """
+    if not isinstance(pattern, patterns.Sequence):
+        return
+    if not isinstance(outputs, SequenceSample):
+        for child in columns.children(outputs):
+            check_pattern(child, pattern)
+    elif isinstance(outputs.mask, views.Mask) and pattern.length < outputs.mask.stop:
+        rows = outputs.mask.stop
+        raise ValueError(
+            f"sequence(steps, {rows - 1}) needs items of {rows} rows, as {rows - 1} "
+            f"steps have the observation before them too, but the pattern is "
+            f"Sequence(length={pattern.length}); make that {rows}"
+        )
+
+
+def _split_extras(
+    steps: columns.Nest, core_state: columns.Path | None
+) -> tuple[columns.Nest, _LeafPath | None]:
+    """The extras without the core's state, `()` when nothing is left; and its path."""
+    extras = columns.select(steps, "extras") if _has_extras(steps) else ()
+    if core_state is None:
+        return extras, None
+    path = columns.as_path(core_state)
+    columns.select({"extras": extras}, ("extras", *path))  # ValueError without it.
+    others = _without(extras, path)
+    return others if _leaves(others) else (), ("extras", *path)
 
 
 def _without(nest: columns.Nest, path: _LeafPath) -> columns.Nest:

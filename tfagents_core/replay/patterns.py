@@ -18,13 +18,20 @@ class NStep:
     """Transitions over up to n steps; they are shorter at both ends of an episode.
 
     Row e >= 1 makes the item of rows `max(0, e - n)..e`. When row e ends the episode,
-    it also makes the items of rows `s..e` for every later s < e.
+    it also makes the items of rows `s..e` for every later s < e. So up to n items begin
+    with an episode's first row, of 1 to n steps: Acme's way. An episode's first
+    state is drawn up to n times as often as another.
+
+    With `short_starts=False` row e < n makes no item unless it ends the episode, and
+    every step is the first of exactly one item: Rainbow's way.
 
     Attributes:
         n: steps, >= 1.
+        short_starts: whether items of fewer than n steps begin an episode that goes on.
     """
 
     n: int
+    short_starts: bool = True
 
     @property
     def max_items_per_row(self) -> int:
@@ -33,7 +40,11 @@ class NStep:
 
     def compile(self) -> _core.Pattern:
         """The core's pattern."""
-        return _core.Pattern(kind=_core.PatternKind.N_STEP, length=self.n)
+        return _core.Pattern(
+            kind=_core.PatternKind.N_STEP,
+            length=self.n,
+            short_starts=self.short_starts,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ import tree
 from tfagents_core.replay import (
     _core,
     columns,
+    outputs,
     patterns,
     rate_limiters,
     selectors,
@@ -40,6 +41,10 @@ class Table:
         time_major: whether arrays with a time axis, those of `views.Rows`,
             `views.Mask`, `views.Steps` and `views.IsFirst`, are `[T, B, ...]` instead
             of `[B, T, ...]`.
+
+    Raises:
+        ValueError: when the outputs are `replay.sequence(steps, T)`, and the pattern is
+            `Sequence` with a length of at most T.
     """
 
     name: str
@@ -53,6 +58,12 @@ class Table:
     max_times_sampled: int = 0
     insert_on_sample: str | None = None
     time_major: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            outputs.check_pattern(self.outputs, self.pattern)
+        except ValueError as error:
+            raise ValueError(f"table {self.name!r}: {error}") from error
 
     @classmethod
     def queue(
