@@ -116,6 +116,7 @@ sanitize: setup ## Runs the C++ tests and 8 threads under ASan+UBSan, then TSan 
 
 torture: setup ## Kills 200 processes while they save, then four training runs 50 times each.
 	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/kill.py --kills $(KILLS)
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/kill_writers.py --kills $(KILLS)
 	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/run_torture.py --kills $(RUN_KILLS)
 	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/run_torture.py --kills $(RUN_KILLS) \
 	    --agent d4pg --environment control:cartpole:swingup

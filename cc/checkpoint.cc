@@ -1,9 +1,9 @@
 // Checkpoints of a replay: what is in their files.
 //
-// state.bin: magic, version, epoch of the keys, the store (step_store_checkpoint.cc),
-// then each table's name and block (table_checkpoint.cc). column-<c>.bin: of each segment in turn the
-// written rows of column c; episode_step.bin: the rows' index within their episode,
-// uint32. All little-endian.
+// state.bin: magic, version, epoch of the keys, writers (chunk_writers.cc), the store
+// (step_store_checkpoint.cc), then each table's name and block (table_checkpoint.cc).
+// column-<c>.bin: of each segment in turn the written rows of column c;
+// episode_step.bin: the rows' index within their episode, uint32. All little-endian.
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -19,7 +19,7 @@ namespace tfa {
 namespace {
 
 constexpr uint64_t kMagic = 0x59414c5045524154;  // "TAREPLAY"
-// 1 had no counts of the streams' steps, 2 no epoch and no episode_rows.
+// 1 had no counts of the streams' steps; 2 no epoch, no writers and no episode_rows.
 constexpr uint32_t kVersion = 3;
 constexpr char kState[] = "state.bin";
 
@@ -213,6 +213,7 @@ StatusOr<std::vector<FileSum>> Replay::Save(
   lock.lock();
   TFA_RETURN_IF_ERROR(CheckOpen());
   state.Put(Epoch());
+  writers_.Save(&state);
   store = store_;
   const StoreSnapshot snapshot = store->Save(&state);
   // Lets go of the rows, however the rest ends.
@@ -242,7 +243,8 @@ StatusOr<std::vector<FileSum>> Replay::Save(
 }
 
 Status Replay::Restore(const std::string& directory,
-                       const std::vector<FileSum>& files) try {
+                       const std::vector<FileSum>& files,
+                       std::optional<int64_t> epoch) try {
   std::vector<uint8_t> state;
   TFA_RETURN_IF_ERROR(ReadState(directory, files, &state));
   Reader in(state.data(), static_cast<int64_t>(state.size()));
@@ -255,12 +257,17 @@ Status Replay::Restore(const std::string& directory,
                                 "; this release reads versions 1 to " +
                                 std::to_string(kVersion));
   }
-  int64_t epoch = version > 2 ? in.Get<int64_t>() : 0;
-  {
+  const int64_t saved_epoch = version > 2 ? in.Get<int64_t>() : 0;
+  if (!epoch.has_value()) {
     const Lock lock(mutex_);
-    epoch = (std::max(epoch, Epoch()) + 1) % KeySpace::kEpochs;
+    epoch = (std::max(saved_epoch, Epoch()) + 1) % KeySpace::kEpochs;
   }
-  const KeySpace keys = {options_.shard, epoch};
+  const KeySpace keys = {options_.shard, *epoch};
+  TFA_RETURN_IF_ERROR(keys.Validate());
+  ChunkWriters writers(num_streams());
+  if (version > 2 && !ChunkWriters::Load(&in, num_streams(), &writers)) {
+    return DataLossError("the checkpoint contradicts itself about its writers");
+  }
   std::vector<SegmentRows> segments;
   StatusOr<std::unique_ptr<StepStore>> loaded = StepStore::Load(
       options_.columns, StoreOptions(options_), version, &in, &segments);
@@ -283,6 +290,7 @@ Status Replay::Restore(const std::string& directory,
 
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
+  writers_ = std::move(writers);
   store_.swap(store);
   tables_.swap(tables);
   to_pack_.notify_one();

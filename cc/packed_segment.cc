@@ -91,6 +91,7 @@ uint8_t* PackingBuffer::Get(int64_t bytes) {
   FreeAligned(data_, bytes_);
   data_ = static_cast<uint8_t*>(AllocateAligned(bytes));
   bytes_ = data_ == nullptr ? 0 : bytes;
+  if (data_ == nullptr) failed_ = true;
   return data_;
 }
 
@@ -102,7 +103,10 @@ PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
   const int64_t bytes = Packing(layout, segment, packed, max_bytes).Run();
   if (bytes == 0) return {};
   auto* const data = static_cast<uint8_t*>(AllocateAligned(bytes));
-  if (data == nullptr) return {};
+  if (data == nullptr) {
+    buffer->set_failed();
+    return {};
+  }
   std::memcpy(data, packed, Size(bytes));
   return {data, bytes};
 }

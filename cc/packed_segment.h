@@ -45,7 +45,12 @@ class PackingBuffer {
   // a thread that has not thrown yet needs memory for its first exception, too.
   uint8_t* Get(int64_t bytes);
 
+  // Whether there was once no memory for what it holds, or for what was made of that.
+  bool failed() const { return failed_; }
+  void set_failed() { failed_ = true; }
+
  private:
+  bool failed_ = false;
   uint8_t* data_ = nullptr;
   int64_t bytes_ = 0;
 };

@@ -81,12 +81,7 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) try {
                                 "; it must be >= 1, or 0 where it is not known");
   }
   const KeySpace keys = {replay->options_.shard, replay->options_.epoch};
-  if (keys.shard < 0 || keys.shard >= KeySpace::kShards || keys.epoch < 0 ||
-      keys.epoch >= KeySpace::kEpochs) {
-    return InvalidArgumentError("shard " + std::to_string(keys.shard) +
-                                " must be in [0, 64), epoch " +
-                                std::to_string(keys.epoch) + " in [0, 1024)");
-  }
+  TFA_RETURN_IF_ERROR(keys.Validate());
   Random seeds(replay->options_.seed);
   for (const TableOptions& table_options : replay->options_.tables) {
     StatusOr<std::unique_ptr<Table>> table = Table::Create(
@@ -232,69 +227,81 @@ Status Replay::CheckPriorities(const double* const* priorities, int64_t n) const
   return OkStatus();
 }
 
-// `is_run`: the rows are of one stream, else each of another.
-Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
-                          const void* const* columns, const double* const* priorities,
-                          Deadline deadline, NewKeys* keys) try {
-  TFA_RETURN_IF_ERROR(CheckPriorities(priorities, n));
+Status Replay::AppendRows(AppendCall* call, Deadline deadline) try {
+  TFA_RETURN_IF_ERROR(CheckPriorities(call->priorities, call->n));
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
-    TFA_RETURN_IF_ERROR(is_run ? PlanRun(rows, n) : PlanAppend(rows, n));
-    int64_t full = 0;
-    const auto fits = [this](int64_t t) {
-      const int64_t count = num_items_[static_cast<size_t>(t)];
-      return count == 0 || At(t).CanInsert(count);
-    };
-    while (full < num_tables() && fits(full)) ++full;
-    if (full < num_tables()) {
-      const int64_t count = num_items_[static_cast<size_t>(full)];
-      TFA_RETURN_IF_ERROR(AwaitInsert(full, count, &lock, deadline));
-    } else if (const int64_t needed = is_run ? store_->NumNeededByRun(rows->stream, n)
-                                             : store_->NumNeeded(rows, n);
-               MustAwaitPacker(needed)) {
-      to_pack_.notify_one();
-      TFA_RETURN_IF_ERROR(
-          Await("waiting to append: " + std::to_string(store_->num_unpacked()) +
-                    " blocks of steps are being compressed",
-                &lock, deadline, StatusCode::kUnavailable));
-    } else {
-      if (is_run) TFA_RETURN_IF_ERROR(CheckRunFits(n, needed));
-      const StatusOr<std::string> why_not = ReserveAndMakeRoom(is_run, needed);
-      if (!why_not.ok()) return why_not.status();
-      if (why_not->empty()) break;
-      TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, &lock, deadline));
+    if (call->chunk != nullptr) {
+      TFA_RETURN_IF_ERROR(FindStream(call));
+      if (!call->chunk_is_new) return OkStatus();
     }
+    const StatusOr<bool> admitted = Admit(*call, &lock, deadline);
+    if (!admitted.ok()) return admitted.status();
+    if (*admitted) break;
   }
-  if (keys != nullptr) {  // their memory too is there before anything changes
-    keys->assign(tables_.size(), {});
-    for (size_t t = 0; t < tables_.size(); ++t) {
-      (*keys)[t].reserve(static_cast<size_t>(num_items_[t]));
-    }
-  }
-  TFA_RETURN_IF_ERROR(is_run ? store_->AppendRun(rows, n, run_.steps().data(), columns)
-                             : store_->Append(rows, n, columns));
-  if (store_->num_unpacked() > 0) to_pack_.notify_one();
-  for (size_t t = 0; t < tables_.size(); ++t) {
-    const double* const given = priorities == nullptr ? nullptr : priorities[t];
-    std::vector<int64_t>* const made = keys == nullptr ? nullptr : &(*keys)[t];
-    if (is_run) {
-      MakeRunItems(t, n, given, made);
-    } else {
-      MakeItems(t, rows, n, given, made);
-    }
-  }
-  if (is_run) FinishRun(n);
-  NotifyAll();
-  return OkStatus();
+  return Commit(*call);
 } catch (const std::bad_alloc&) {
   return NoMemory("append");
 }
 
+// Whether the rows can be appended now. If not, waits for a change: `*lock` was given up
+// in between.
+StatusOr<bool> Replay::Admit(const AppendCall& call, Lock* lock, Deadline deadline) {
+  TFA_RETURN_IF_ERROR(call.is_run ? PlanRun(call.rows, call.n)
+                                  : PlanAppend(call.rows, call.n));
+  if (call.chunk == nullptr) TFA_RETURN_IF_ERROR(CheckNoWriter(call.rows, call.n));
+  for (int64_t t = 0; t < num_tables() && call.ask_limiters; ++t) {
+    const int64_t count = num_items_[static_cast<size_t>(t)];
+    if (count == 0 || At(t).CanInsert(count)) continue;
+    TFA_RETURN_IF_ERROR(AwaitInsert(t, count, lock, deadline));
+    return false;
+  }
+  const int64_t needed = call.is_run
+                             ? store_->NumNeededByRun(call.rows->stream, call.n)
+                             : store_->NumNeeded(call.rows, call.n);
+  if (MustAwaitPacker(needed)) {
+    to_pack_.notify_one();
+    TFA_RETURN_IF_ERROR(
+        Await("waiting to append: " + std::to_string(store_->num_unpacked()) +
+                  " blocks of steps are being compressed",
+              lock, deadline, StatusCode::kUnavailable));
+    return false;
+  }
+  if (call.is_run) TFA_RETURN_IF_ERROR(CheckRunFits(call.n, needed));
+  const StatusOr<std::string> why_not = ReserveAndMakeRoom(call, needed);
+  if (!why_not.ok()) return why_not.status();
+  if (why_not->empty()) return true;
+  TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, lock, deadline));
+  return false;
+}
+
+// Appends what was admitted.
+Status Replay::Commit(const AppendCall& call) {
+  const int64_t n = call.n;
+  TFA_RETURN_IF_ERROR(
+      call.is_run ? store_->AppendRun(call.rows, n, run_.steps().data(), call.columns)
+                  : store_->Append(call.rows, n, call.columns));
+  if (store_->num_unpacked() > 0) to_pack_.notify_one();
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    const double* const given = call.priorities == nullptr ? nullptr : call.priorities[t];
+    std::vector<int64_t>* const made = call.keys == nullptr ? nullptr : &(*call.keys)[t];
+    if (call.is_run) {
+      MakeRunItems(t, n, given, made);
+    } else {
+      MakeItems(t, call.rows, n, given, made);
+    }
+  }
+  if (call.is_run) FinishRun(n);
+  if (call.chunk != nullptr) TakeChunk(*call.chunk, call.rows->stream);
+  NotifyAll();
+  return OkStatus();
+}
+
 // Fetches all memory that an append takes. Of a run's items, some at a time are made.
-Status Replay::ReserveAppend(bool is_run, int64_t num_segments) {
+Status Replay::ReserveAppend(const AppendCall& call, int64_t num_segments) {
   const int64_t most = *std::max_element(num_items_.begin(), num_items_.end());
-  const int64_t at_once = is_run ? std::min(most, kRunItems) : most;
+  const int64_t at_once = call.is_run ? std::min(most, kRunItems) : most;
   const auto n = static_cast<size_t>(at_once);
   if (windows_.capacity() < n) {
     items_.reserve(n);
@@ -304,12 +311,20 @@ Status Replay::ReserveAppend(bool is_run, int64_t num_segments) {
   for (size_t t = 0; t < tables_.size(); ++t) {
     tables_[t]->Reserve(num_items_[t], std::min(num_items_[t], at_once));
   }
+  if (call.chunk != nullptr) writers_.Reserve(call.chunk->writer);
+  if (call.keys != nullptr) {
+    call.keys->assign(tables_.size(), {});
+    for (size_t t = 0; t < tables_.size(); ++t) {
+      (*call.keys)[t].reserve(static_cast<size_t>(num_items_[t]));
+    }
+  }
   return num_segments > 0 ? store_->Reserve(num_segments) : OkStatus();
 }
 
 // As MakeRoom, once there is the memory for what is to be appended then.
-StatusOr<std::string> Replay::ReserveAndMakeRoom(bool is_run, int64_t num_segments) {
-  TFA_RETURN_IF_ERROR(ReserveAppend(is_run, num_segments));
+StatusOr<std::string> Replay::ReserveAndMakeRoom(const AppendCall& call,
+                                                int64_t num_segments) {
+  TFA_RETURN_IF_ERROR(ReserveAppend(call, num_segments));
   StatusOr<std::string> why_not = MakeRoom(num_segments);
   if (!why_not.ok() || !why_not->empty()) store_->ReleaseIdle();
   return why_not;
@@ -508,6 +523,7 @@ Status Replay::Reset() {
   TFA_RETURN_IF_ERROR(CheckOpen());
   for (const std::unique_ptr<Table>& table : tables_) table->Reset();
   store_->Reset();
+  writers_.CloseAll();
   std::fill(refused_.begin(), refused_.end(), 0);
   NotifyAll();
   return OkStatus();

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "cc/chunk_writers.h"
 #include "cc/column.h"
 #include "cc/file.h"
 #include "cc/pattern.h"
@@ -93,7 +94,8 @@ class Replay {
   Status Append(const RowFlags* rows, int64_t n, const void* const* columns,
                 const double* const* priorities, Deadline deadline,
                 NewKeys* keys = nullptr) {
-    return AppendRows(false, rows, n, columns, priorities, deadline, keys);
+    AppendCall call = {false, rows, n, columns, priorities, keys};
+    return AppendRows(&call, deadline);
   }
   // The same for a run: n consecutive rows of one stream. Items, their order and keys
   // are those of as many appends of one row; but limiters are asked for all items at
@@ -102,6 +104,22 @@ class Replay {
   Status AppendSteps(const RowFlags* rows, int64_t n, const void* const* columns,
                      const double* const* priorities, Deadline deadline,
                      NewKeys* keys = nullptr);
+
+  // The same at most once for each chunk, on a stream that is the writer's alone from its
+  // first chunk until it closes. False when the chunk was appended before: then nothing
+  // happens. The rows' streams are filled in. kInvalidArgument when it is not the
+  // writer's next chunk, or no stream is free. Unless `ask_limiters`, no rate limiter is
+  // asked: for what was let in once before.
+  StatusOr<bool> AppendChunk(const Chunk& chunk, RowFlags* rows, int64_t n,
+                             const void* const* columns,
+                             const double* const* priorities, Deadline deadline,
+                             bool ask_limiters = true);
+  // The last number of a writer that was appended or closed with; -1 when there is none.
+  StatusOr<int64_t> LastNumber(const std::string& writer) const;
+  StatusOr<std::vector<Chunk>> ListWriters() const;
+  // Takes a writer's stream away, as its next chunk: at most once too. Its items stay,
+  // its open episode is abandoned. False when it was closed so before.
+  StatusOr<bool> CloseWriter(const Chunk& chunk);
 
   // Makes an item of the `length` rows that end `back` rows before the newest of
   // the stream, and returns its key.
@@ -143,8 +161,8 @@ class Replay {
   Status CheckSample(int64_t table, int64_t n);
   StatusOr<TableStats> Stats(int64_t table);
 
-  // Drops all items, histories and open episodes; counts start at zero. The
-  // tables' random generators go on.
+  // Drops all items, histories and open episodes; counts start at zero. The tables'
+  // random generators and the numbers of writers go on.
   Status Reset();
   // Writes everything as it is at one moment into new files in `directory`, each
   // flushed to the disk, and says what is in them. The mutex is held to copy what is
@@ -153,11 +171,12 @@ class Replay {
   StatusOr<std::vector<FileSum>> Save(const std::string& directory,
                                       const std::function<void()>& when_copied = {});
   // Replaces everything by what was saved, whose files must be as `files` says. Items
-  // keep their keys; new ones get keys of an epoch that is later than this replay's and
-  // the saved one's. The options of this replay count, not those of then;
+  // keep their keys; new ones get keys of `epoch` or, if there is none, of one that is
+  // later than this replay's and the saved one's. The options of this replay count, not those of then;
   // kInvalidArgument when the steps or tables do not fit, kDataLoss when a file is
   // damaged, kIoError.
-  Status Restore(const std::string& directory, const std::vector<FileSum>& files);
+  Status Restore(const std::string& directory, const std::vector<FileSum>& files,
+                 std::optional<int64_t> epoch = std::nullopt);
 
   // Waits until all full segments are compressed.
   Status AwaitPacked(Deadline deadline);
@@ -182,7 +201,9 @@ class Replay {
   using Lock = std::unique_lock<std::mutex>;
 
   Replay(ReplayOptions options, std::shared_ptr<StepStore> store)
-      : options_(std::move(options)), store_(std::move(store)) {}
+      : options_(std::move(options)),
+        store_(std::move(store)),
+        writers_(options_.num_streams) {}
 
   Table& At(int64_t table) const { return *tables_[static_cast<size_t>(table)]; }
   Status CheckOpen() const;
@@ -191,17 +212,34 @@ class Replay {
   Status CheckNumRows(int64_t n) const;
   Status CheckStream(int32_t stream) const;
   Status CheckRows(const RowFlags* rows, int64_t n);
-  Status AppendRows(bool is_run, const RowFlags* rows, int64_t n,
-                    const void* const* columns, const double* const* priorities,
-                    Deadline deadline, NewKeys* keys);
+  // What is to be appended.
+  struct AppendCall {
+    bool is_run;  // the rows are of one stream, else each of another
+    const RowFlags* rows;
+    int64_t n;
+    const void* const* columns;
+    const double* const* priorities;
+    NewKeys* keys = nullptr;
+    bool ask_limiters = true;
+    const Chunk* chunk = nullptr;  // the rows are one, if not null
+    RowFlags* chunk_rows = nullptr;
+    bool chunk_is_new = false;
+  };
+  Status AppendRows(AppendCall* call, Deadline deadline);
+  Status FindStream(AppendCall* call) const;
+  Status CheckNoWriter(const RowFlags* rows, int64_t n) const;
+  StatusOr<bool> Admit(const AppendCall& call, Lock* lock, Deadline deadline);
+  Status Commit(const AppendCall& call);
+  void TakeChunk(const Chunk& chunk, int32_t stream);
   Status PlanAppend(const RowFlags* rows, int64_t n);
   Status PlanRun(const RowFlags* rows, int64_t n);
   Status CheckRunFits(int64_t num_rows, int64_t num_segments) const;
   int64_t NextUnrollRows(const Pattern& pattern, const RowFlags& row) const;
   Status AdmitItems();
   Status CheckPriorities(const double* const* priorities, int64_t n) const;
-  Status ReserveAppend(bool is_run, int64_t num_segments);
-  StatusOr<std::string> ReserveAndMakeRoom(bool is_run, int64_t num_segments);
+  Status ReserveAppend(const AppendCall& call, int64_t num_segments);
+  StatusOr<std::string> ReserveAndMakeRoom(const AppendCall& call,
+                                           int64_t num_segments);
   void MakeItems(size_t table, const RowFlags* rows, int64_t n,
                  const double* priorities, std::vector<int64_t>* keys);
   void MakeRunItems(size_t table, int64_t n, const double* priorities,
@@ -254,6 +292,7 @@ class Replay {
   // Shared with gathers and saves in progress: `Restore` puts another in its place.
   std::shared_ptr<StepStore> store_;
   std::vector<std::unique_ptr<Table>> tables_;
+  ChunkWriters writers_;
 
   // By table, the largest batch that was checked and the most items made at once:
   // whatever exceeds them is checked against the rate limiter first.

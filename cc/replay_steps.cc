@@ -13,8 +13,8 @@ Status Replay::AppendSteps(const RowFlags* rows, int64_t n, const void* const* c
     return InvalidArgumentError("a run of " + std::to_string(n) +
                                 " rows is too long; it must have fewer than 2^31");
   }
-  if (n == 0) return Append(rows, 0, columns, priorities, deadline, keys);
-  return AppendRows(true, rows, n, columns, priorities, deadline, keys);
+  AppendCall call = {n > 0, rows, n, columns, priorities, keys};
+  return AppendRows(&call, deadline);
 }
 
 // Finds the items that a run would make, by table.

@@ -357,6 +357,16 @@ void StepStore::Unpin(const Window& window) {
   ForEachSegment(window, [this](int32_t s) { DropPin(s); });
 }
 
+void StepStore::CloseStream(int32_t stream) {
+  Stream& s = streams_[Index(stream)];
+  for (; s.num_segments > 0; --s.num_segments) {
+    const int32_t oldest = s.oldest;
+    s.oldest = header(oldest).next;
+    DropRef(oldest);
+  }
+  s = Stream();
+}
+
 void StepStore::Reset() {
   std::fill(streams_.begin(), streams_.end(), Stream());
   for (int32_t s = 0; s < num_segments_; ++s) {

@@ -190,6 +190,8 @@ class StepStore {
   }
   void EndGather(int64_t gather, const Window* windows, int64_t n);
 
+  // Drops a stream's history and open episode, as if it had never begun.
+  void CloseStream(int32_t stream);
   // Drops every stream's history and open episode, and what items hold, which must all
   // go at once. O(segments).
   void Reset();

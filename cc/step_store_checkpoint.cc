@@ -155,6 +155,7 @@ Status StepStore::StartFilling(const SegmentRows& each) {
 Status StepStore::FinishFilling(const SegmentRows& each, PackingBuffer* buffer) {
   if (layout_.packs() && !each.open) {
     PackedSegment packed = PackRows(each.segment, buffer);
+    if (buffer->failed()) return NoMemory("compress the checkpoint's steps");
     if (!packed.empty()) MoveIn(&header(each.segment), std::move(packed));
   }
   if (options_.max_bytes == 0 || bytes_in_use() <= options_.max_bytes) {

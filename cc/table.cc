@@ -45,6 +45,13 @@ int64_t NumSteps(const StepStore& store, const Window& window) {
 
 }  // namespace
 
+Status KeySpace::Validate() const {
+  if (shard >= 0 && shard < kShards && epoch >= 0 && epoch < kEpochs) return OkStatus();
+  return InvalidArgumentError("shard " + std::to_string(shard) +
+                              " must be in [0, 64), epoch " + std::to_string(epoch) +
+                              " in [0, 1024)");
+}
+
 StatusOr<std::unique_ptr<Table>> Table::Create(TableOptions options, StepStore* store,
                                                uint64_t seed, int64_t num_rows,
                                                KeySpace keys) {

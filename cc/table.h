@@ -65,6 +65,8 @@ struct KeySpace {
   static constexpr int64_t kEpochs = 1 << 10;
   int64_t shard = 0;
   int64_t epoch = 0;
+
+  Status Validate() const;
 };
 
 // Items, each a window of stored rows with a priority.

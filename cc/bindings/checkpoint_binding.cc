@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,12 +36,12 @@ std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
 }
 
 void Restore(ReplayBinding& self, const std::string& directory,
-             const std::vector<FileSum>& files) {
+             const std::vector<FileSum>& files, std::optional<int64_t> epoch) {
   CheckExit();
   Replay& replay = self.replay();
   ThrowIfError([&] {
     const WithoutGil without_gil;
-    return replay.Restore(directory, files);
+    return replay.Restore(directory, files, epoch);
   }());
 }
 

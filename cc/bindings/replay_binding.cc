@@ -73,6 +73,24 @@ py::array_t<int64_t> ToArray(const std::vector<int64_t>& values) {
   return py::array_t<int64_t>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
+// Which of n rows of a stream begin and end episodes: arrays of bools, or one of the
+// first row and one of the last.
+std::vector<RowFlags> RunFlags(int32_t stream, int64_t n, py::handle first,
+                               py::handle last) {
+  const Flags is_first(first, n, "first");
+  const Flags is_last(last, n, "last");
+  std::vector<RowFlags> rows(static_cast<size_t>(n), {stream, false, false});
+  for (int64_t i = is_first.is_one() ? n : 0; i < n; ++i) {
+    rows[static_cast<size_t>(i)].first = is_first[i];
+  }
+  for (int64_t i = is_last.is_one() ? n : 0; i < n; ++i) {
+    rows[static_cast<size_t>(i)].last = is_last[i];
+  }
+  if (n > 0 && is_first.is_one()) rows.front().first = is_first[0];
+  if (n > 0 && is_last.is_one()) rows.back().last = is_last[0];
+  return rows;
+}
+
 // An id beyond 32 bits names no stream; clamped, it still names none.
 int32_t ToStream(int64_t id) {
   return static_cast<int32_t>(std::clamp<int64_t>(id, -1, INT32_MAX));
@@ -214,20 +232,50 @@ py::object ReplayBinding::AppendSteps(py::handle arrays, py::handle first,
                                       py::handle priorities,
                                       std::optional<double> timeout, bool return_keys) {
   const int64_t n = NumRows(arrays);
-  const Flags is_first(first, n, "first");
-  const Flags is_last(last, n, "last");
+  const std::vector<RowFlags> rows = RunFlags(ToStream(stream), n, first, last);
   const RowPointers pointers(columns_, arrays, n);
-  std::vector<RowFlags> rows(static_cast<size_t>(n), {ToStream(stream), false, false});
-  for (int64_t i = is_first.is_one() ? n : 0; i < n; ++i) {
-    rows[static_cast<size_t>(i)].first = is_first[i];
-  }
-  for (int64_t i = is_last.is_one() ? n : 0; i < n; ++i) {
-    rows[static_cast<size_t>(i)].last = is_last[i];
-  }
-  if (n > 0 && is_first.is_one()) rows.front().first = is_first[0];
-  if (n > 0 && is_last.is_one()) rows.back().last = is_last[0];
   return AppendRows(&Replay::AppendSteps, rows.data(), n, pointers, priorities, timeout,
                     return_keys);
+}
+
+bool ReplayBinding::AppendChunk(const std::string& writer, int64_t number,
+                                py::handle arrays, py::handle first, py::handle last,
+                                py::handle priorities, std::optional<double> timeout,
+                                bool ask_limiters) {
+  const int64_t n = NumRows(arrays);
+  std::vector<RowFlags> rows = RunFlags(0, n, first, last);
+  const RowPointers pointers(columns_, arrays, n);
+  const Priorities values(priorities, replay().num_tables(), n);
+  const Chunk chunk = {writer, number};
+  bool is_new = false;
+  const auto attempt = [&](Deadline until) {
+    const StatusOr<bool> appended =
+        replay_->AppendChunk(chunk, rows.data(), n, pointers.data(), values.data(),
+                             until, ask_limiters);
+    if (appended.ok()) is_new = *appended;
+    return appended.status();
+  };
+  ThrowIfError(WaitInterruptibly(ToDeadline(timeout), false, attempt));
+  return is_new;
+}
+
+bool ReplayBinding::CloseWriter(const std::string& writer, int64_t number) {
+  Replay& open = replay();
+  return ValueOrThrow(
+      WithoutGilIf(true, open, [&] { return open.CloseWriter({writer, number}); }));
+}
+
+int64_t ReplayBinding::LastNumber(const std::string& writer) const {
+  return ValueOrThrow(
+      Briefly(*this, [&writer](Replay& open) { return open.LastNumber(writer); }));
+}
+
+py::dict ReplayBinding::Writers() const {
+  const std::vector<Chunk> list =
+      ValueOrThrow(Briefly(*this, [](Replay& open) { return open.ListWriters(); }));
+  py::dict writers;
+  for (const Chunk& each : list) writers[py::str(each.writer)] = each.number;
+  return writers;
 }
 
 int64_t ReplayBinding::CreateItem(int64_t table, int32_t stream, int64_t back,
@@ -431,6 +479,10 @@ void BindReplay(py::module_& module) {
       .def("append", &ReplayBinding::Append)
       .def("row_appender", &MakeRowAppender)
       .def("append_steps", &ReplayBinding::AppendSteps)
+      .def("append_chunk", &ReplayBinding::AppendChunk)
+      .def("close_writer", &ReplayBinding::CloseWriter)
+      .def("last_number", &ReplayBinding::LastNumber)
+      .def("writers", &ReplayBinding::Writers)
       .def("create_item", &ReplayBinding::CreateItem)
       .def("sample", &ReplayBinding::Sample)
       .def("get", &ReplayBinding::Get)

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cc/bindings/arrays.h"
@@ -46,6 +47,15 @@ class ReplayBinding {
                                pybind11::handle last, int64_t stream,
                                pybind11::handle priorities,
                                std::optional<double> timeout, bool return_keys);
+  // Whether it was new. Unless `ask_limiters`, it waits for no rate limiter.
+  bool AppendChunk(const std::string& writer, int64_t number, pybind11::handle arrays,
+                   pybind11::handle first, pybind11::handle last,
+                   pybind11::handle priorities, std::optional<double> timeout,
+                   bool ask_limiters);
+  bool CloseWriter(const std::string& writer, int64_t number);
+  int64_t LastNumber(const std::string& writer) const;
+  // Last numbers by name.
+  pybind11::dict Writers() const;
   int64_t CreateItem(int64_t table, int32_t stream, int64_t back, int64_t length,
                      std::optional<double> priority, std::optional<double> timeout);
   // Returns (info arrays, data arrays); `out` is None or such a pair to write into.

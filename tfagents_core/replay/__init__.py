@@ -37,6 +37,7 @@ from tfagents_core.replay._core import ClosedError, DamagedCheckpointError
 from tfagents_core.replay.buffer import Replay
 from tfagents_core.replay.checkpoint import latest_intact
 from tfagents_core.replay.columns import Column
+from tfagents_core.replay.durable import DurableReplay
 from tfagents_core.replay.env_replay import EnvReplay
 from tfagents_core.replay.outputs import (
     SequenceSample,
@@ -71,6 +72,7 @@ __all__ = [
     "ClosedError",
     "Column",
     "DamagedCheckpointError",
+    "DurableReplay",
     "EnvReplay",
     "Episode",
     "Fifo",

@@ -123,6 +123,8 @@ class ReplayOptions:
         segment_rows: int,
         max_bytes: int,
         seed: int,
+        shard: int,
+        epoch: int,
         storage_directory: str,
     ) -> None: ...
 
@@ -157,6 +159,21 @@ class Replay:
         return_keys: bool,
         /,
     ) -> list[npt.NDArray[np.int64]] | None: ...
+    def append_chunk(
+        self,
+        writer: str,
+        number: int,
+        arrays: Sequence[Any],
+        first: bool | npt.ArrayLike,
+        last: bool | npt.ArrayLike,
+        priorities: Sequence[npt.ArrayLike | None] | None,
+        timeout: float | None,
+        ask_limiters: bool,
+        /,
+    ) -> bool: ...
+    def close_writer(self, writer: str, number: int, /) -> bool: ...
+    def last_number(self, writer: str, /) -> int: ...
+    def writers(self) -> dict[str, int]: ...
     def append_steps(
         self,
         arrays: Sequence[Any],
@@ -225,7 +242,9 @@ class Replay:
     def save(
         self, directory: str, when_copied: Callable[[], object] | None, /
     ) -> list[FileSum]: ...
-    def restore(self, directory: str, files: Sequence[FileSum], /) -> None: ...
+    def restore(
+        self, directory: str, files: Sequence[FileSum], epoch: int | None, /
+    ) -> None: ...
     def wait_until_compressed(self, timeout: float | None, /) -> None: ...
     def close(self) -> None: ...
     def check_valid(self) -> None: ...

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tree
 
-from tfagents_core.replay import _core, checkpoint, columns, tables, views
+from tfagents_core.replay import _core, checkpoint, chunk_log, columns, tables, views
 
 # Of the items that an append made, by table: int64 [N].
 Keys = dict[str, npt.NDArray[np.int64]]
@@ -282,6 +282,104 @@ class Replay:
         )
         return None if keys is None else dict(zip(self._tables, keys))
 
+    def append_chunk(
+        self,
+        writer: str,
+        number: int,
+        rows: columns.Nest,
+        first: bool | npt.ArrayLike = False,
+        last: bool | npt.ArrayLike = False,
+        *,
+        priorities: Mapping[str, npt.ArrayLike] | None = None,
+        timeout: float | None = None,
+    ) -> bool:
+        """Appends a run of T rows of a writer, at most once.
+
+        For writers in other processes, which do not know whether an append that was cut
+        off took place, and send it again. A writer numbers its chunks 0, 1, 2, ...; each
+        number is taken once. The writer's first chunk gives it a stream, which it has
+        to itself until `close_writer`; what others append to that stream is refused.
+        `save` saves numbers and streams too, so after `restore` a writer goes on after
+        `last_number(writer)`.
+
+        Args:
+            writer: its name, unique among all that ever write.
+            number: of the chunk, from 0 on.
+            rows: as in `append_steps`.
+            first: as in `append_steps`.
+            last: as in `append_steps`.
+            priorities: as in `append_steps`.
+            timeout: as in `append`.
+
+        Returns:
+            Whether it was appended now; False when it was before.
+
+        Raises:
+            As `append_steps`; also
+            ValueError: when an earlier chunk of the writer is missing (it says which is
+                next), it has no rows, or a new writer finds no free stream.
+        """
+        given = None if priorities is None else self._by_table(priorities)
+        return self._core.append_chunk(
+            writer, number, self._flatten(rows), first, last, given, timeout, True
+        )
+
+    def append_again(self, chunk: chunk_log.Chunk) -> bool:
+        """Appends a chunk from a log, without asking any rate limiter.
+
+        They let it in before; the samples that made room for it may not be known.
+
+        Args:
+            chunk: with rows.
+
+        Returns:
+            As `append_chunk`.
+
+        Raises:
+            As `append_chunk`.
+        """
+        assert chunk.rows is not None and chunk.first is not None
+        assert chunk.last is not None
+        given = self._by_table(chunk.priorities)
+        return self._core.append_chunk(
+            chunk.writer,
+            chunk.number,
+            list(chunk.rows),
+            chunk.first,
+            chunk.last,
+            given,
+            0.0,
+            False,
+        )
+
+    def close_writer(self, writer: str, number: int) -> bool:
+        """Ends a writer of chunks, whose stream another may have then.
+
+        Its items stay; its open episode is abandoned. The replay remembers its last
+        number for ever: should it write again, it goes on counting.
+
+        Args:
+            writer: its name.
+            number: one more than that of its last chunk: it is closed at most once.
+
+        Returns:
+            Whether it was closed now; False when it was before.
+
+        Raises:
+            ValueError: when an earlier chunk is missing.
+            ClosedError: when the replay is closed.
+        """
+        return self._core.close_writer(writer, number)
+
+    def last_number(self, writer: str) -> int:
+        """The last number of a writer that was taken; -1 when there is none."""
+        return self._core.last_number(writer)
+
+    @property
+    def writers(self) -> dict[str, int]:
+        """The last number of each writer of chunks, by name."""
+        return self._core.writers()
+
     def _by_table(
         self, priorities: Mapping[str, npt.ArrayLike]
     ) -> list[npt.ArrayLike | None]:
@@ -327,7 +425,7 @@ class Replay:
     def reset(self) -> None:
         """Removes all items, histories and open episodes, and sets all counts to zero.
 
-        Keys returned before stay stale.
+        Keys returned before stay stale. Writers of chunks go on counting.
         """
         self._core.reset()
 
@@ -365,7 +463,7 @@ class Replay:
         """
         checkpoint.save(self._core, directory, when_copied=when_copied)
 
-    def restore(self, directory: checkpoint.Path) -> None:
+    def restore(self, directory: checkpoint.Path, *, epoch: int | None = None) -> None:
         """Replaces everything by a saved replay, or raises and changes nothing.
 
         Steps and names of the tables must be the saved ones. All other options are this
@@ -379,6 +477,8 @@ class Replay:
 
         Args:
             directory: a directory written by `save`.
+            epoch: of the keys of items to come, in [0, 1024); None: the next one after
+                the saved one's and this replay's own.
 
         Raises:
             ValueError: naming both sides, when columns, tables, streams or segment_rows
@@ -391,7 +491,7 @@ class Replay:
             OSError: when a file cannot be read.
             ClosedError: when the replay is closed.
         """
-        checkpoint.restore(self._core, directory)
+        checkpoint.restore(self._core, directory, epoch)
 
     def wait_until_compressed(self, timeout: float | None = None) -> None:
         """Waits until all full blocks are compressed, where columns ask for it.

@@ -110,10 +110,10 @@ def _remove_leftovers(parent: pathlib.Path) -> None:
             os.close(descriptor)
 
 
-def restore(core: _core.Replay, directory: Path) -> None:
+def restore(core: _core.Replay, directory: Path, epoch: int | None = None) -> None:
     """Fills a replay from a checkpoint; see `Replay.restore`."""
     source = pathlib.Path(directory).absolute()
-    core.restore(str(source), _read_manifest(source))
+    core.restore(str(source), _read_manifest(source), epoch)
 
 
 def verify(directory: Path) -> None:
