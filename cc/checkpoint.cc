@@ -285,7 +285,7 @@ Status Replay::Restore(const std::string& directory,
   TFA_RETURN_IF_ERROR(CheckOpen());
   store_.swap(store);
   tables_.swap(tables);
-  to_pack_.notify_one();
+  packer_.Wake();
   NotifyAll();
   return OkStatus();
 } catch (const std::bad_alloc&) {

@@ -103,7 +103,9 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) try {
   TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_, replay->options_.tables));
   replay->num_items_.resize(replay->tables_.size());
   replay->run_items_.resize(replay->tables_.size());
-  TFA_RETURN_IF_ERROR(replay->StartPacker());
+  if (replay->store_->layout().packs()) {
+    TFA_RETURN_IF_ERROR(replay->packer_.Start());
+  }
   return replay;
 } catch (const std::bad_alloc&) {
   return ResourceExhaustedError("no memory for the replay; lower num_streams");
@@ -253,7 +255,7 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
     } else if (const int64_t needed = is_run ? store_->NumNeededByRun(rows->stream, n)
                                              : store_->NumNeeded(rows, n);
                MustAwaitPacker(needed)) {
-      to_pack_.notify_one();
+      packer_.Wake();
       TFA_RETURN_IF_ERROR(
           Await("waiting to append: " + std::to_string(store_->num_unpacked()) +
                     " blocks of steps are being compressed",
@@ -274,7 +276,7 @@ Status Replay::AppendRows(bool is_run, const RowFlags* rows, int64_t n,
   }
   TFA_RETURN_IF_ERROR(is_run ? store_->AppendRun(rows, n, run_.steps().data(), columns)
                              : store_->Append(rows, n, columns));
-  if (store_->num_unpacked() > 0) to_pack_.notify_one();
+  if (store_->num_unpacked() > 0) packer_.Wake();
   for (size_t t = 0; t < tables_.size(); ++t) {
     const double* const given = priorities == nullptr ? nullptr : priorities[t];
     std::vector<int64_t>* const made = keys == nullptr ? nullptr : &(*keys)[t];

@@ -11,12 +11,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "cc/column.h"
 #include "cc/file.h"
+#include "cc/packing_thread.h"
 #include "cc/pattern.h"
 #include "cc/run.h"
 #include "cc/status.h"
@@ -217,9 +217,6 @@ class Replay {
   int64_t OldestTable(bool but_queues) const;
   int64_t BatchOf(int64_t table) const;
   StatusOr<std::string> MakeRoom(int64_t num_segments);
-  Status StartPacker();
-  void PackUntilClosed();
-  bool PackOne(Lock* lock, PackingBuffer* buffer);
   bool MustAwaitPacker(int64_t num_segments) const;
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
   Status Await(const std::string& reason, Lock* lock, Deadline deadline,
@@ -271,9 +268,7 @@ class Replay {
   std::vector<double> priorities_;
   int64_t num_appends_ = 0;
 
-  std::condition_variable to_pack_;  // there is something to compress, or no more
-  std::once_flag joined_;
-  std::thread packer_;
+  PackingThread packer_{&mutex_, [this] { return store_; }, [this] { NotifyAll(); }};
 };
 
 }  // namespace tfa
