@@ -9,7 +9,7 @@
 
 namespace tfa {
 
-// A segment waits here to be packed, is packed by whoever called `Start`, and its packed
+// A segment waits here to be packed and is packed by whoever called `Start`; its packed
 // rows are kept here until nobody reads the raw ones any more.
 //
 // The queue says nothing when a segment is freed: one that waits is recognised by when

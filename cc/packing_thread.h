@@ -14,9 +14,9 @@
 
 namespace tfa {
 
-// Packs what waits in its owner's store, one segment at a time, and holds the owner's
-// mutex to take a segment and to give it back, but not while it packs. Where there is no
-// memory, rows stay as they are.
+// Packs what waits in its owner's store, one segment at a time. It holds the owner's
+// mutex to take a segment and to give it back, but not while it packs. Where there is
+// no memory, rows stay as they are.
 //
 // Thread-safe; no call but Stop waits.
 class PackingThread {

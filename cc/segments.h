@@ -24,9 +24,9 @@ namespace tfa {
 // and memory are free for another segment: memory stays allocated, so there is as much
 // as at the fullest moment.
 //
-// Where columns are to be compressed, a segment with a successor is full and waits to be
-// packed by whoever calls `StartPacking`, `Pack` and `FinishPacking`. Its packed rows
-// take the place of the raw ones, whose memory is free then, once it has no pins.
+// Where columns are to be compressed, a segment with a successor is full and waits to
+// be packed by whoever calls `StartPacking`, `Pack` and `FinishPacking`. Once it has no
+// pins, its packed rows take the place of the raw ones, whose memory is free then.
 //
 // All calls are O(1), but for what says otherwise. Only Reserve, BeginGather and
 // GiveMemory allocate; they throw std::bad_alloc, or say kResourceExhausted, having
