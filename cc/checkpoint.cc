@@ -220,7 +220,7 @@ StatusOr<std::vector<FileSum>> Replay::Save(
   const auto unpin = [&](const StoreSnapshot* saved) {
     if (!lock.owns_lock()) lock.lock();
     store->Unpin(saved->segments);
-    NotifyAll();
+    waiters_.Notify();
   };
   const std::unique_ptr<const StoreSnapshot, decltype(unpin)> pinned(&snapshot, unpin);
   state.Put(num_tables());
@@ -293,8 +293,8 @@ Status Replay::Restore(const std::string& directory,
   writers_ = std::move(writers);
   store_.swap(store);
   tables_.swap(tables);
-  to_pack_.notify_one();
-  NotifyAll();
+  packer_.Wake();
+  waiters_.Notify();
   return OkStatus();
 } catch (const std::bad_alloc&) {
   return ResourceExhaustedError("no memory to restore the checkpoint");

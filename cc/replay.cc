@@ -98,7 +98,9 @@ StatusOr<std::unique_ptr<Replay>> Replay::Create(ReplayOptions options) try {
   TFA_RETURN_IF_ERROR(replay->CheckBudget(*replay->store_, replay->options_.tables));
   replay->num_items_.resize(replay->tables_.size());
   replay->run_items_.resize(replay->tables_.size());
-  TFA_RETURN_IF_ERROR(replay->StartPacker());
+  if (replay->store_->layout().packs()) {
+    TFA_RETURN_IF_ERROR(replay->packer_.Start());
+  }
   return replay;
 } catch (const std::bad_alloc&) {
   return ResourceExhaustedError("no memory for the replay; lower num_streams");
@@ -108,23 +110,15 @@ Status Replay::CheckOpen() const {
   return closed_ ? CancelledError("the replay is closed") : OkStatus();
 }
 
-// The one way to wait. Waits for a change, whatever it is, but never past the deadline;
-// the caller looks again at what it wants. It does so every 100 ms too: a change that
-// nobody announced then costs time, and no more. Signals are the business of the
-// binding, which therefore gives deadlines that are as near.
-Status Replay::Await(const std::string& reason, Lock* lock, Deadline deadline,
+// The one way to wait: in a line, for a turn that `can_go` describes, but never past the
+// deadline; the caller looks again at what it wants. Signals are the business of the
+// binding, which therefore gives deadlines that are near.
+Status Replay::Await(Waiters::Line line, const Waiters::CanGo& can_go,
+                     const std::string& reason, Lock* lock, Deadline deadline,
                      StatusCode when_late) {
-  constexpr auto kSlice = std::chrono::milliseconds(100);
-  const Deadline now = std::chrono::steady_clock::now();
-  if (now >= deadline) return Status(when_late, reason);
-  ++num_waiting_;
-  changed_.wait_until(*lock, std::min(deadline, now + kSlice));
-  --num_waiting_;
+  if (std::chrono::steady_clock::now() >= deadline) return Status(when_late, reason);
+  waiters_.Wait(line, can_go, lock, deadline);
   return OkStatus();
-}
-
-void Replay::NotifyAll() {
-  if (num_waiting_ > 0) changed_.notify_all();
 }
 
 Status Replay::CheckNumRows(int64_t n) const {
@@ -214,9 +208,12 @@ Status Replay::AdmitItems() {
 Status Replay::AwaitInsert(int64_t table, int64_t num_items, Lock* lock,
                            Deadline deadline) {
   const Table& full = At(table);
-  return Await("waiting to insert into table '" + full.options().name +
-                   "': " + full.WhyNotInsert(num_items),
-               lock, deadline);
+  std::string why_not = full.WhyNotInsert(num_items);
+  if (why_not.empty()) why_not = "others came first";
+  return Await(
+      kInserts, [this, table, num_items] { return At(table).CanInsert(num_items); },
+      "waiting to insert into table '" + full.options().name + "': " + why_not, lock,
+      deadline);
 }
 
 Status Replay::CheckPriorities(const double* const* priorities, int64_t n) const {
@@ -253,7 +250,9 @@ StatusOr<bool> Replay::Admit(const AppendCall& call, Lock* lock, Deadline deadli
   if (call.chunk == nullptr) TFA_RETURN_IF_ERROR(CheckNoWriter(call.rows, call.n));
   for (int64_t t = 0; t < num_tables() && call.ask_limiters; ++t) {
     const int64_t count = num_items_[static_cast<size_t>(t)];
-    if (count == 0 || At(t).CanInsert(count)) continue;
+    if (count == 0 || (At(t).CanInsert(count) && !waiters_.IsBehind(kInserts))) {
+      continue;
+    }
     TFA_RETURN_IF_ERROR(AwaitInsert(t, count, lock, deadline));
     return false;
   }
@@ -261,9 +260,10 @@ StatusOr<bool> Replay::Admit(const AppendCall& call, Lock* lock, Deadline deadli
                              ? store_->NumNeededByRun(call.rows->stream, call.n)
                              : store_->NumNeeded(call.rows, call.n);
   if (MustAwaitPacker(needed)) {
-    to_pack_.notify_one();
+    packer_.Wake();
     TFA_RETURN_IF_ERROR(
-        Await("waiting to append: " + std::to_string(store_->num_unpacked()) +
+        Await(kMemory, [this, needed] { return !MustAwaitPacker(needed); },
+              "waiting to append: " + std::to_string(store_->num_unpacked()) +
                   " blocks of steps are being compressed",
               lock, deadline, StatusCode::kUnavailable));
     return false;
@@ -272,7 +272,9 @@ StatusOr<bool> Replay::Admit(const AppendCall& call, Lock* lock, Deadline deadli
   const StatusOr<std::string> why_not = ReserveAndMakeRoom(call, needed);
   if (!why_not.ok()) return why_not.status();
   if (why_not->empty()) return true;
-  TFA_RETURN_IF_ERROR(Await("waiting to append: " + *why_not, lock, deadline));
+  // Whatever changes may make room.
+  TFA_RETURN_IF_ERROR(Await(
+      kMemory, [] { return true; }, "waiting to append: " + *why_not, lock, deadline));
   return false;
 }
 
@@ -282,7 +284,7 @@ Status Replay::Commit(const AppendCall& call) {
   TFA_RETURN_IF_ERROR(
       call.is_run ? store_->AppendRun(call.rows, n, run_.steps().data(), call.columns)
                   : store_->Append(call.rows, n, call.columns));
-  if (store_->num_unpacked() > 0) to_pack_.notify_one();
+  if (store_->num_unpacked() > 0) packer_.Wake();
   for (size_t t = 0; t < tables_.size(); ++t) {
     const double* const given = call.priorities == nullptr ? nullptr : call.priorities[t];
     std::vector<int64_t>* const made = call.keys == nullptr ? nullptr : &(*call.keys)[t];
@@ -294,7 +296,7 @@ Status Replay::Commit(const AppendCall& call) {
   }
   if (call.is_run) FinishRun(n);
   if (call.chunk != nullptr) TakeChunk(*call.chunk, call.rows->stream);
-  NotifyAll();
+  waiters_.Notify();
   return OkStatus();
 }
 
@@ -374,9 +376,9 @@ StatusOr<int64_t> Replay::CreateItem(int64_t table, int32_t stream, int64_t back
     StatusOr<Window> window = store_->Recent(stream, back, length);
     if (!window.ok()) return window.status();
     TFA_RETURN_IF_ERROR(At(table).CheckShows(*window));
-    if (At(table).CanInsert(1)) {
+    if (At(table).CanInsert(1) && !waiters_.IsBehind(kInserts)) {
       const int64_t key = At(table).Insert(*window, priority);
-      NotifyAll();
+      waiters_.Notify();
       return key;
     }
     TFA_RETURN_IF_ERROR(AwaitInsert(table, 1, &lock, deadline));
@@ -411,22 +413,28 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
   Lock lock(mutex_);
   for (;;) {
     TFA_RETURN_IF_ERROR(CheckOpen());
-    const Table& source = At(table);
-    if (source.CanSample(n)) {
-      if (store == store_) break;
+    if (store != store_) {
       store = store_;
       lock.unlock();
       gather.emplace(*store, table_options(table).views, size, outputs, &workers_);
       lock.lock();
       continue;
     }
-    TFA_RETURN_IF_ERROR(CheckSampleIsPossible(table, n));
+    const Table& source = At(table);
+    std::string why_not = "others came first";
+    if (!source.CanSample(n)) {
+      TFA_RETURN_IF_ERROR(CheckSampleIsPossible(table, n));
+      why_not = source.WhyNotSample(n);
+    } else if (!waiters_.IsBehind(table)) {
+      break;
+    }
     // Who waits for memory must know for what batch a queue still needs items.
-    if (refused_[static_cast<size_t>(table)] != n) NotifyAll();
+    if (refused_[static_cast<size_t>(table)] != n) waiters_.Notify();
     refused_[static_cast<size_t>(table)] = n;
-    TFA_RETURN_IF_ERROR(Await("waiting to sample from table '" + source.options().name +
-                                  "': " + source.WhyNotSample(n),
-                              &lock, deadline));
+    TFA_RETURN_IF_ERROR(Await(
+        table, [this, table, n] { return At(table).CanSample(n); },
+        "waiting to sample from table '" + source.options().name + "': " + why_not,
+        &lock, deadline));
   }
   const int64_t begun = store->BeginGather();
   try {
@@ -436,12 +444,12 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
     throw;
   }
   refused_[static_cast<size_t>(table)] = 0;
-  NotifyAll();
+  waiters_.Notify();
   lock.unlock();
   gather->Run(windows.data());
   lock.lock();
   store->EndGather(begun, windows.data(), n);
-  NotifyAll();
+  waiters_.Notify();
   return OkStatus();
 } catch (const std::bad_alloc&) {
   return NoMemory("sample");
@@ -464,7 +472,7 @@ StatusOr<int64_t> Replay::Delete(int64_t table, const int64_t* keys, int64_t n) 
   const Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
   StatusOr<int64_t> deleted = At(table).Delete(keys, n);
-  NotifyAll();
+  waiters_.Notify();
   return deleted;
 }
 
@@ -525,8 +533,14 @@ Status Replay::Reset() {
   store_->Reset();
   writers_.CloseAll();
   std::fill(refused_.begin(), refused_.end(), 0);
-  NotifyAll();
+  waiters_.Notify();
   return OkStatus();
+}
+
+StatusOr<int> Replay::Event() {
+  const Lock lock(mutex_);
+  TFA_RETURN_IF_ERROR(CheckOpen());
+  return waiters_.Event();
 }
 
 bool Replay::closed() const {

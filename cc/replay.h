@@ -11,26 +11,22 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "cc/chunk_writers.h"
 #include "cc/column.h"
 #include "cc/file.h"
+#include "cc/packing_thread.h"
 #include "cc/pattern.h"
 #include "cc/run.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/table.h"
+#include "cc/waiters.h"
 #include "cc/workers.h"
 
 namespace tfa {
-
-using Deadline = std::chrono::steady_clock::time_point;
-
-// A deadline that has always passed: do it now or not at all.
-inline constexpr Deadline kNoWait = Deadline::min();
 
 struct ReplayOptions {
   std::vector<Column> columns;
@@ -57,7 +53,8 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 // Thread-safe: one mutex guards the store and the tables. It is held for the draw,
 // never for the gather: a sample has its rows held, copies them without the mutex, and
 // lets go. Whoever must wait (a rate limiter says no) waits by `Await`, until its
-// deadline, and its error says what for; `Close` wakes all.
+// deadline, and its error says what for; `Close` wakes all. Of those that wait for the
+// same and can go on, who came first goes first.
 //
 // Where columns are to be compressed, a thread of the replay's own does it, a full
 // segment at a time, without the mutex. Nothing but memory depends on when.
@@ -181,6 +178,10 @@ class Replay {
   // Waits until all full segments are compressed.
   Status AwaitPacked(Deadline deadline);
 
+  // A descriptor that is readable from a change on until `ClearEvent`. See Waiters.
+  StatusOr<int> Event();
+  void ClearEvent() { waiters_.ClearEvent(); }
+
   // Makes every other call, waiting ones too, fail with kCancelled, and ends the
   // compressing thread. Idempotent.
   void Close();
@@ -255,14 +256,11 @@ class Replay {
   int64_t OldestTable(bool but_queues) const;
   int64_t BatchOf(int64_t table) const;
   StatusOr<std::string> MakeRoom(int64_t num_segments);
-  Status StartPacker();
-  void PackUntilClosed();
-  bool PackOne(Lock* lock, PackingBuffer* buffer);
   bool MustAwaitPacker(int64_t num_segments) const;
   Status AwaitInsert(int64_t table, int64_t num_items, Lock* lock, Deadline deadline);
-  Status Await(const std::string& reason, Lock* lock, Deadline deadline,
+  Status Await(Waiters::Line line, const Waiters::CanGo& can_go,
+               const std::string& reason, Lock* lock, Deadline deadline,
                StatusCode when_late = StatusCode::kDeadlineExceeded);
-  void NotifyAll();
 
   // Counts a call that holds the mutex for long, from before it takes it.
   class Long {
@@ -277,6 +275,9 @@ class Replay {
   };
 
   static constexpr int64_t kMaxWorkers = 3;
+  // Lines of those that wait: who samples a table waits in that of its number.
+  static constexpr Waiters::Line kInserts = -1;
+  static constexpr Waiters::Line kMemory = -2;
   // Items of a run that are made at a time: their scratch memory fits into the
   // first-level cache.
   static constexpr int64_t kRunItems = 1024;
@@ -286,8 +287,7 @@ class Replay {
   mutable std::atomic<int> num_long_{0};
   int64_t max_runs_ = 1;  // episodes that an item has steps of, at most
   mutable std::mutex mutex_;  // guards all below
-  std::condition_variable changed_;
-  int64_t num_waiting_ = 0;
+  Waiters waiters_;
   bool closed_ = false;
   // Shared with gathers and saves in progress: `Restore` puts another in its place.
   std::shared_ptr<StepStore> store_;
@@ -310,9 +310,7 @@ class Replay {
   std::vector<double> priorities_;
   int64_t num_appends_ = 0;
 
-  std::condition_variable to_pack_;  // there is something to compress, or no more
-  std::once_flag joined_;
-  std::thread packer_;
+  PackingThread packer_{&mutex_, [this] { return store_; }, [this] { waiters_.Notify(); }};
 };
 
 }  // namespace tfa

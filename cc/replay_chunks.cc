@@ -87,7 +87,7 @@ StatusOr<bool> Replay::CloseWriter(const Chunk& chunk) try {
   if (stream >= 0) {
     writers_.Close(chunk.writer);
     store_->CloseStream(stream);
-    NotifyAll();
+    waiters_.Notify();
   }
   return true;
 } catch (const std::bad_alloc&) {

@@ -28,7 +28,7 @@ Status Replay::Get(int64_t table, const int64_t* keys, int64_t n,
   gather.Run(windows.data());
   lock.lock();
   store->EndGather(begun, windows.data(), n);
-  NotifyAll();
+  waiters_.Notify();
   return OkStatus();
 } catch (const std::bad_alloc&) {
   return NoMemory("look up items");
@@ -73,7 +73,7 @@ Status Replay::SetRateLimiter(int64_t table, const RateLimiterOptions& limiter) 
   }
   TFA_RETURN_IF_ERROR(
       At(table).SetRateLimiter(limiter, uses_[static_cast<size_t>(table)]));
-  NotifyAll();
+  waiters_.Notify();
   return OkStatus();
 }
 

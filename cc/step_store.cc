@@ -6,12 +6,9 @@
 #include <utility>
 
 #include "cc/block_codec.h"
-#include "cc/slot_array.h"
 
 namespace tfa {
 namespace {
-
-constexpr size_t kMarkBytes = sizeof(int64_t);
 
 // A fixed-size copy is a plain load and store; a call to memcpy costs more than the
 // few bytes of a scalar column.
@@ -89,9 +86,9 @@ StepStore::StepStore(std::vector<Column> columns, const Options& options,
       options_(options),
       segment_rows_(segment_rows),
       layout_(columns_, segment_rows, options.read_singly),
-      memory_(layout_.bytes, layout_.packs(), std::move(file)),
-      streams_(Index(options.num_streams)),
-      pins_windows_(layout_.packs() || options.max_bytes > 0) {}
+      pins_windows_(layout_.packs() || options.max_bytes > 0),
+      segments_(layout_, options.max_bytes, std::move(file)),
+      streams_(Index(options.num_streams)) {}
 
 int64_t StepStore::HistoryRows(int32_t stream) const {
   const Stream& s = streams_[Index(stream)];
@@ -106,7 +103,7 @@ int64_t StepStore::MostHistoryRows(const Stream& stream) const {
 }
 
 uint32_t* StepStore::steps(int32_t segment) const {
-  return reinterpret_cast<uint32_t*>(header(segment).data + layout_.steps_offset);
+  return reinterpret_cast<uint32_t*>(segments_.data(segment) + layout_.steps_offset);
 }
 
 uint32_t StepStore::EpisodeStep(int32_t segment, int32_t offset) const {
@@ -119,79 +116,10 @@ int64_t StepStore::NumNeeded(const RowFlags* rows, int64_t n) const {
   });
 }
 
-int64_t StepStore::NumWithin(int64_t bytes_in_use) const {
-  const int64_t ids = kMaxSegments - num_segments_ + static_cast<int64_t>(free_.size());
-  if (options_.max_bytes == 0) return ids;
-  return std::min((options_.max_bytes - bytes_in_use) / layout_.bytes, ids);
-}
-
-Status StepStore::Reserve(int64_t n) {
-  ReserveIds(n);
-  while (memory_.num_idle() < n) {
-    // What is freed to make room for others is used again, and not allocated anew; but
-    // packed segments that are freed leave no raw memory.
-    const bool fits = options_.max_bytes == 0 || layout_.packs() ||
-                      bytes_allocated() + layout_.bytes <= options_.max_bytes;
-    if (!fits) return OkStatus();
-    const Status grown = GrowMemory();
-    if (grown.ok()) continue;
-    ReleaseIdle();
-    return grown;
-  }
-  return OkStatus();
-}
-
-Status StepStore::GrowMemory() {
-  if (options_.max_bytes == 0) return memory_.Grow(kMaxSegments);
-  const int64_t left = (options_.max_bytes - bytes_allocated()) / layout_.bytes;
-  return memory_.Grow(std::max<int64_t>(1, left));
-}
-
-// Room for `n` more segments wherever segments are listed.
-void StepStore::ReserveIds(int64_t n) {
-  const int64_t in_use = num_segments_ - static_cast<int64_t>(free_.size());
-  const int64_t most = std::max(num_segments_, std::min(in_use + n, kMaxSegments));
-  for (int64_t b = num_segments_ / kBlock; b * kBlock < most; ++b) {
-    std::unique_ptr<Header[]>& block = blocks_[Index(b)];
-    if (block == nullptr) block = std::make_unique<Header[]>(kBlock);
-  }
-  ReserveMore(&free_, Index(most) - free_.size());
-  // A segment is there once at most: those that gathers hold are not used again.
-  if (!pins_windows_) ReserveMore(&let_go_, Index(most) - let_go_.size());
-  if (!layout_.packs()) return;
-  ReserveMore(&to_pack_, Index(n));
-  ReserveMore(&packed_, to_pack_.size() + Index(num_packing_ + n));
-}
-
-int32_t StepStore::TakeId() {
-  if (free_.empty()) return static_cast<int32_t>(num_segments_++);
-  const int32_t id = free_.back();
-  free_.pop_back();
-  return id;
-}
-
-void StepStore::TakeMemory(Header* header) {
-  header->data = memory_.Take();
-  if (layout_.packs()) std::memset(header->data + layout_.mark_offset, 0, kMarkBytes);
-}
-
 void StepStore::StartSegment(Stream* stream) {
-  const int32_t id = TakeId();
-  Header& h = header(id);
-  TakeMemory(&h);
-  h.next = -1;
-  h.prev = stream->newest;
-  h.refs = 1;
-  h.started_at = num_started_++;
-  if (h.prev >= 0) {
-    header(h.prev).next = id;
-    if (layout_.packs()) AwaitPacking(h.prev);
-  } else {
-    stream->oldest = id;
-  }
-  stream->newest = id;
-  ++stream->num_segments;
-  stream->data = h.data;
+  stream->newest = segments_.Start(stream->newest);
+  if (stream->num_segments++ == 0) stream->oldest = stream->newest;
+  stream->data = segments_.data(stream->newest);
   stream->rows_in_last = 0;
 }
 
@@ -202,35 +130,9 @@ void StepStore::TrimHistory(Stream* stream) {
     const int64_t rows = others * segment_rows_ + stream->rows_in_last;
     if (rows < MostHistoryRows(*stream) + options_.stack_rows) return;
     const int32_t oldest = stream->oldest;
-    stream->oldest = header(oldest).next;
+    stream->oldest = segments_.next(oldest);
     --stream->num_segments;
-    DropRef(oldest);
-  }
-}
-
-void StepStore::DropRef(int32_t segment) {
-  Header& h = header(segment);
-  if (--h.refs > 0) return;
-  if (!gathers_.empty() && !pins_windows_) {
-    h.pins += static_cast<int32_t>(gathers_.size());
-    let_go_.push_back(segment);
-    ++num_let_go_;
-  }
-  if (h.pins == 0) {
-    FreeSegment(segment);
-  } else {
-    bytes_only_pinned_ += SegmentBytes(h);
-  }
-}
-
-void StepStore::DropPin(int32_t segment) {
-  Header& h = header(segment);
-  if (--h.pins > 0) return;
-  if (h.refs == 0) {
-    bytes_only_pinned_ -= SegmentBytes(h);
-    FreeSegment(segment);
-  } else if (!packed_.empty()) {
-    PutPacked(segment);
+    segments_.Unref(oldest);
   }
 }
 
@@ -270,8 +172,8 @@ Status StepStore::Append(const RowFlags* rows, int64_t n, const void* const* col
 }
 
 void StepStore::AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const {
-  for (; to < 0; to += segment_rows_) *segment = header(*segment).prev;
-  for (; to >= segment_rows_; to -= segment_rows_) *segment = header(*segment).next;
+  for (; to < 0; to += segment_rows_) *segment = segments_.prev(*segment);
+  for (; to >= segment_rows_; to -= segment_rows_) *segment = segments_.next(*segment);
   *offset = static_cast<int32_t>(to);
 }
 
@@ -334,7 +236,7 @@ void StepStore::ForEachSegment(const Window& window, Visitor visit) const {
   int64_t remaining = before + window.length + offset;
   for (;;) {
     remaining -= segment_rows_;
-    const int32_t next = remaining > 0 ? header(segment).next : -1;
+    const int32_t next = remaining > 0 ? segments_.next(segment) : -1;
     visit(segment);
     if (remaining <= 0) return;
     segment = next;
@@ -342,83 +244,62 @@ void StepStore::ForEachSegment(const Window& window, Visitor visit) const {
 }
 
 void StepStore::Ref(const Window& window) {
-  ForEachSegment(window, [this](int32_t s) { ++header(s).refs; });
+  ForEachSegment(window, [this](int32_t s) { segments_.Ref(s); });
 }
 
 void StepStore::Unref(const Window& window) {
-  ForEachSegment(window, [this](int32_t s) { DropRef(s); });
+  ForEachSegment(window, [this](int32_t s) { segments_.Unref(s); });
 }
 
 void StepStore::Pin(const Window& window) {
-  ForEachSegment(window, [this](int32_t s) { ++header(s).pins; });
+  ForEachSegment(window, [this](int32_t s) { segments_.Pin(s); });
 }
 
 void StepStore::Unpin(const Window& window) {
-  ForEachSegment(window, [this](int32_t s) { DropPin(s); });
+  ForEachSegment(window, [this](int32_t s) { segments_.Unpin(s); });
+}
+
+void StepStore::EndGather(int64_t gather, const Window* windows, int64_t n) {
+  if (!pins_windows_) return segments_.EndGather(gather);
+  for (int64_t i = 0; i < n; ++i) Unpin(windows[i]);
 }
 
 void StepStore::CloseStream(int32_t stream) {
   Stream& s = streams_[Index(stream)];
   for (; s.num_segments > 0; --s.num_segments) {
     const int32_t oldest = s.oldest;
-    s.oldest = header(oldest).next;
-    DropRef(oldest);
+    s.oldest = segments_.next(oldest);
+    segments_.Unref(oldest);
   }
   s = Stream();
 }
 
 void StepStore::Reset() {
   std::fill(streams_.begin(), streams_.end(), Stream());
-  for (int32_t s = 0; s < num_segments_; ++s) {
-    if (header(s).refs == 0) continue;
-    header(s).refs = 1;
-    DropRef(s);
-  }
+  segments_.UnrefAll();
 }
 
 void StepStore::CountRefs(const Window& window, std::vector<int32_t>* refs) const {
-  refs->resize(std::max(refs->size(), Index(num_segments_)));
+  refs->resize(std::max(refs->size(), Index(segments_.size())));
   ForEachSegment(window, [refs](int32_t s) { ++(*refs)[Index(s)]; });
 }
 
 Status StepStore::CheckValid(const std::vector<int32_t>& item_refs) const {
   std::vector<int32_t> refs = item_refs;
-  refs.resize(Index(num_segments_));
+  refs.resize(Index(segments_.size()));
   for (const Stream& stream : streams_) {
     int32_t at = stream.oldest;
     for (int64_t i = 0; i < stream.num_segments; ++i) {
       ++refs[Index(at)];
       const bool is_newest = i + 1 == stream.num_segments;
-      const int32_t next = header(at).next;
-      if (is_newest ? at != stream.newest : next < 0 || header(next).prev != at) {
+      const int32_t next = segments_.next(at);
+      if (is_newest ? at != stream.newest : next < 0 || segments_.prev(next) != at) {
         return FailedPreconditionError("segments of a stream are not linked");
       }
       at = next;
     }
   }
-  std::vector<bool> is_free(Index(num_segments_));
-  for (const int32_t s : free_) {
-    if (is_free[Index(s)]) return FailedPreconditionError("segment is free twice");
-    is_free[Index(s)] = true;
-  }
-  int64_t only_pinned = 0;
-  for (int32_t s = 0; s < num_segments_; ++s) {
-    const Header& h = header(s);
-    if (h.refs != refs[Index(s)] || h.pins < 0) {
-      return FailedPreconditionError(
-          "segment " + std::to_string(s) + " counts " + std::to_string(h.refs) +
-          " references, its holders " + std::to_string(refs[Index(s)]));
-    }
-    if (is_free[Index(s)] != (h.refs == 0 && h.pins == 0)) {
-      return FailedPreconditionError("segment " + std::to_string(s) +
-                                     " is both free and held, or neither");
-    }
-    if (h.refs == 0 && h.pins > 0) only_pinned += SegmentBytes(h);
-  }
-  if (only_pinned != bytes_only_pinned_ || NumAvailable() < 0) {
-    return FailedPreconditionError("segments are counted wrong");
-  }
-  return CheckMemory();
+  return segments_.CheckValid(refs);
 }
 
 }  // namespace tfa

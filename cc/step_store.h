@@ -1,44 +1,23 @@
-// Storage of rows: ref-counted segments, linked into streams.
+// Storage of rows: streams of ref-counted segments.
 #ifndef TFAGENTS_CORE_CC_STEP_STORE_H_
 #define TFAGENTS_CORE_CC_STEP_STORE_H_
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cc/column.h"
 #include "cc/packed_segment.h"
 #include "cc/segment_layout.h"
-#include "cc/segment_memory.h"
+#include "cc/segments.h"
 #include "cc/serial.h"
 #include "cc/status.h"
+#include "cc/window.h"
 
 namespace tfa {
-
-// A run of rows of one stream: `length` rows from (segment, offset) on. The first
-// of them is row `episode_step` of its episode, so that many rows precede it there.
-// All are of that episode, but for windows of unrolls, which run over episode ends.
-struct Window {
-  int32_t segment = 0;
-  int32_t offset = 0;
-  int32_t length = 0;
-  uint32_t episode_step = 0;
-};
-
-// What one `Append` writes to one stream.
-struct RowFlags {
-  int32_t stream = 0;
-  bool first = false;
-  bool last = false;
-};
-
-// An item that a run of rows makes: the `length` rows that end with row `row` of it.
-struct RunItem {
-  int32_t row = 0;
-  int32_t length = 0;
-};
 
 // A segment, and how many of its rows have been written.
 struct SegmentRows {
@@ -55,21 +34,16 @@ struct StoreSnapshot {
 
 // Rows of K streams, stored once and shared by every item that covers them.
 //
-// A segment holds `segment_rows` rows in one 64-byte-aligned piece of memory, as
-// SegmentLayout says. The segments of a stream are linked. A segment lives while anyone
-// counts on it: its stream (which keeps the newest `history_rows`, of the newest
-// episode `episode_rows`, and `stack_rows` before them), items (`Ref`), saves (`Pin`),
-// gathers in progress (`BeginGather`); then its memory is free to be used again and
-// stays allocated, so there is as much as at the fullest moment.
-//
-// Where columns are to be compressed, a segment that is full and has a successor waits
-// to be packed by whoever calls `StartPacking`, `PackRows` and `FinishPacking`. What
-// was packed takes its place when nobody has it pinned; its raw memory is free then.
+// A stream is a chain of segments of `segment_rows` rows each. It keeps a reference to
+// those with its newest `history_rows`, of its newest episode `episode_rows`, and
+// `stack_rows` before them. Items keep the rows of their windows (`Ref`), and whoever
+// reads without the owner's mutex for a while pins them (`Pin`, `BeginGather`, `Save`).
+// Their memory, counts and packing are Segments' job; see there.
 //
 // Append, Ref, Unref: O(rows touched / segment_rows). Row access: O(1) within a
 // segment.
 //
-// Only Create, Reserve, BeginGather, GrowMemory, Save and Load allocate; they throw
+// Only Create, Reserve, BeginGather, StartFilling, Save and Load allocate; they throw
 // std::bad_alloc, or say kResourceExhausted, having changed nothing that another call
 // shows.
 //
@@ -90,7 +64,6 @@ class StepStore {
 
   static StatusOr<std::unique_ptr<StepStore>> Create(std::vector<Column> columns,
                                                      const Options& options);
-  ~StepStore();
   StepStore(const StepStore&) = delete;
   StepStore& operator=(const StepStore&) = delete;
 
@@ -99,11 +72,6 @@ class StepStore {
   const SegmentLayout& layout() const { return layout_; }
   int64_t segment_rows() const { return segment_rows_; }
   int64_t segment_bytes() const { return layout_.bytes; }  // of a raw one
-  int64_t num_segments() const { return num_segments_; }   // in use or free
-  int64_t bytes_allocated() const { return memory_.bytes_allocated() + packed_bytes_; }
-  int64_t bytes_in_use() const {
-    return memory_.num_taken() * layout_.bytes + packed_bytes_;
-  }
 
   // Segments that `Append` of these rows would start.
   int64_t NumNeeded(const RowFlags* rows, int64_t n) const;
@@ -112,14 +80,25 @@ class StepStore {
   // Segments that could be started within max_bytes, if only the streams' histories
   // held any. O(segments of them). REQUIRES: max_bytes > 0.
   int64_t MostAvailable() const;
-  // Segments that can be started within max_bytes.
-  int64_t NumAvailable() const { return NumWithin(bytes_in_use()); }
-  // Those that can once gathers and saves in progress are done.
-  int64_t NumAvailableLater() const {
-    return NumWithin(bytes_in_use() - bytes_only_pinned_);
+
+  // What Segments says and does: how many there are, may be, and are to be packed.
+  int64_t num_segments() const { return segments_.size(); }
+  int64_t bytes_allocated() const { return segments_.bytes_allocated(); }
+  int64_t bytes_in_use() const { return segments_.bytes_in_use(); }
+  int64_t NumAvailable() const { return segments_.NumAvailable(); }
+  int64_t NumAvailableLater() const { return segments_.NumAvailableLater(); }
+  int64_t StartedAt(int32_t segment) const { return segments_.started_at(segment); }
+  Status Reserve(int64_t n) { return segments_.Reserve(n); }
+  void ReleaseIdle() { segments_.ReleaseIdle(); }
+  int64_t num_unpacked() const { return segments_.num_unpacked(); }
+  int32_t StartPacking() { return segments_.StartPacking(); }
+  // Packs the rows of a segment that was started on.
+  PackedSegment PackRows(int32_t segment, PackingBuffer* buffer) const {
+    return Pack(layout_, SegmentData(segment), buffer);
   }
-  // Orders segments by when they were started.
-  int64_t StartedAt(int32_t segment) const { return header(segment).started_at; }
+  void FinishPacking(int32_t segment, PackedSegment packed) {
+    segments_.FinishPacking(segment, std::move(packed));
+  }
 
   // Whether the stream has an episode that has begun and not ended.
   bool EpisodeOpen(int32_t stream) const { return streams_[Index(stream)].open; }
@@ -131,11 +110,6 @@ class StepStore {
   // are until the stream's next one begins.
   int64_t HistoryRows(int32_t stream) const;
 
-  // Sees to it that `n` segments can be started, as far as max_bytes allows now.
-  // kResourceExhausted or kIoError, or std::bad_alloc, when there is no memory.
-  Status Reserve(int64_t n);
-  // Frees memory that waits to be used and for which max_bytes has no room.
-  void ReleaseIdle();
   // Appends one row to each of the `n` streams; `columns[c] + i * row_bytes` is
   // column c of the i-th row. kResourceExhausted when max_bytes has no room for the
   // NumNeeded segments; other errors are those of Reserve, which it calls. On an error
@@ -184,7 +158,7 @@ class StepStore {
   // that moment, stay as they are until it ends. Without a bound in bytes and without
   // packing, so do all that were referenced at its beginning, which costs less than
   // pinning each window; O(segments let go meanwhile).
-  int64_t BeginGather();
+  int64_t BeginGather() { return pins_windows_ ? 0 : segments_.BeginGather(); }
   void Hold(const Window& window) {
     if (pins_windows_) Pin(window);
   }
@@ -195,19 +169,6 @@ class StepStore {
   // Drops every stream's history and open episode, and what items hold, which must all
   // go at once. O(segments).
   void Reset();
-
-  // Segments that wait to be packed, or are being packed.
-  int64_t num_unpacked() const {
-    return static_cast<int64_t>(to_pack_.size()) + num_packing_;
-  }
-  // Pins the next of them; -1 when there is none.
-  int32_t StartPacking();
-  // Packs the rows of a segment that was started on.
-  PackedSegment PackRows(int32_t segment, PackingBuffer* buffer) const {
-    return Pack(layout_, SegmentData(segment), buffer);
-  }
-  // Unpins the segment; what was packed, if anything, takes the place of its rows.
-  void FinishPacking(int32_t segment, PackedSegment packed);
 
   // Writes everything but the rows and pins the segments in use, whose written rows
   // stay as they are until `Unpin`.
@@ -251,7 +212,7 @@ class StepStore {
       AdvanceFar(segment, offset, to);
     }
   }
-  const uint8_t* SegmentData(int32_t segment) const { return header(segment).data; }
+  const uint8_t* SegmentData(int32_t segment) const { return segments_.data(segment); }
   uint32_t EpisodeStep(int32_t segment, int32_t offset) const;
 
   // `item_refs[s]` is how many items hold segment s (missing ones: none).
@@ -260,22 +221,6 @@ class StepStore {
   void CountRefs(const Window& window, std::vector<int32_t>* refs) const;
 
  private:
-  struct Header {
-    uint8_t* data = nullptr;
-    int32_t next = -1;
-    int32_t prev = -1;
-    int32_t refs = 0;  // of streams and items
-    int32_t pins = 0;  // of gathers and saves in progress
-    int64_t started_at = 0;
-  };
-  struct Packed {  // in place of a segment's rows once nobody has it pinned
-    int32_t segment;
-    PackedSegment rows;
-  };
-  struct Started {  // a segment, if it has not been freed since
-    int32_t segment;
-    int64_t started_at;
-  };
   struct Stream {
     int32_t oldest = -1;  // segment, from which each links to the next, up to
     int32_t newest = -1;  // this one; the stream holds one reference to each
@@ -286,10 +231,6 @@ class StepStore {
     int64_t num_steps = 0;
     bool open = false;
   };
-  // Headers live in blocks that never move, so gathers read them without a lock.
-  static constexpr int64_t kBlock = 1024;
-  static constexpr int64_t kMaxBlocks = 4096;
-  static constexpr int64_t kMaxSegments = kBlock * kMaxBlocks;
 
   StepStore(std::vector<Column> columns, const Options& options, int64_t segment_rows,
             std::unique_ptr<MappedFile> file);
@@ -298,21 +239,10 @@ class StepStore {
   static size_t Index(T i) {
     return static_cast<size_t>(i);
   }
-  Header& header(int32_t s) { return blocks_[Index(s) / kBlock][Index(s) % kBlock]; }
-  const Header& header(int32_t s) const {
-    return blocks_[Index(s) / kBlock][Index(s) % kBlock];
-  }
   uint32_t* steps(int32_t segment) const;
   Window At(int32_t stream, int64_t back, int64_t length) const;
   void AdvanceFar(int32_t* segment, int32_t* offset, int64_t to) const;
-  int64_t NumWithin(int64_t bytes_in_use) const;
-  Status GrowMemory();
-  void ReserveIds(int64_t n);
-  int32_t TakeId();
-  void TakeMemory(Header* header);
   void StartSegment(Stream* stream);
-  void FreeSegment(int32_t segment);
-  int64_t SegmentBytes(const Header& header) const;
   int64_t MostHistoryRows(const Stream& stream) const;
   void TrimHistory(Stream* stream);
   bool NeedsSegment(const Stream& stream) const {
@@ -322,12 +252,6 @@ class StepStore {
   int32_t OnlySegment(const Window& window) const;
   template <class One, class Many>
   void ForEachGroup(const Window* windows, int64_t n, One one, Many many);
-  void DropRef(int32_t segment);
-  void DropPin(int32_t segment);
-  void AwaitPacking(int32_t segment);
-  void PutPacked(int32_t segment);
-  void MoveIn(Header* header, PackedSegment packed);
-  Status CheckMemory() const;
   bool LinkSegments(const std::vector<int32_t>& next,
                     const std::vector<SegmentRows>& segments);
   bool LoadStream(uint32_t version, Reader* in, Stream* stream,
@@ -340,24 +264,11 @@ class StepStore {
   const int64_t segment_rows_;
   const SegmentLayout layout_;
 
-  SegmentMemory memory_;  // of raw segments
-  std::array<std::unique_ptr<Header[]>, kMaxBlocks> blocks_;
-  int64_t num_segments_ = 0;
-  int64_t num_started_ = 0;
-  int64_t bytes_only_pinned_ = 0;  // of segments that only gathers and saves hold
-  std::vector<int32_t> free_;
-  std::vector<Stream> streams_;
-
+  // Whether gathers pin each window: what is referenced may move, or is to be counted.
   const bool pins_windows_;
-  std::vector<int64_t>
-      gathers_;                 // in progress: how many segments had been let go before
-  std::vector<int32_t> let_go_;  // since the oldest of them began, in order
-  int64_t num_let_go_ = 0;      // ever
 
-  std::vector<Started> to_pack_;  // in order; few, as appends wait for the rest
-  int64_t num_packing_ = 0;
-  std::vector<Packed> packed_;
-  int64_t packed_bytes_ = 0;  // of segments that have moved
+  Segments segments_;
+  std::vector<Stream> streams_;
 };
 
 }  // namespace tfa

@@ -82,7 +82,7 @@ Status Contradiction() {
 }  // namespace
 
 StepStore::ColumnRows StepStore::RowsOf(int32_t segment, int64_t column) {
-  uint8_t* const data = header(segment).data;
+  uint8_t* const data = segments_.data(segment);
   if (column == static_cast<int64_t>(columns_.size())) {
     const auto bytes = static_cast<int64_t>(sizeof(uint32_t));
     return {data + layout_.steps_offset, bytes, bytes};
@@ -93,9 +93,9 @@ StepStore::ColumnRows StepStore::RowsOf(int32_t segment, int64_t column) {
 
 StoreSnapshot StepStore::Save(Writer* out) {
   StoreSnapshot snapshot;
-  snapshot.numbers.resize(Index(num_segments_), -1);
-  for (int32_t s = 0; s < num_segments_; ++s) {
-    if (header(s).refs == 0) continue;
+  snapshot.numbers.resize(Index(segments_.size()), -1);
+  for (int32_t s = 0; s < segments_.size(); ++s) {
+    if (!segments_.referenced(s)) continue;
     snapshot.segments.push_back({s, static_cast<int32_t>(segment_rows_)});
   }
   std::sort(snapshot.segments.begin(), snapshot.segments.end(),
@@ -123,8 +123,8 @@ StoreSnapshot StepStore::Save(Writer* out) {
   // A link counts where both ends agree: others lead to where a freed segment was.
   out->PutArrayOf<int32_t>(n, [&](int64_t i) {
     const int32_t s = snapshot.segments[Index(i)].segment;
-    const int32_t next = header(s).next;
-    return next >= 0 && header(next).prev == s ? number(next) : -1;
+    const int32_t next = segments_.next(s);
+    return next >= 0 && segments_.prev(next) == s ? number(next) : -1;
   });
   for (const Stream& stream : streams_) {
     out->Put(stream.rows_in_last);
@@ -133,30 +133,27 @@ StoreSnapshot StepStore::Save(Writer* out) {
     out->Put(static_cast<uint8_t>(stream.open));
     int32_t s = stream.oldest;
     out->PutArrayOf<int32_t>(stream.num_segments, [&](int64_t) {
-      return number(std::exchange(s, header(s).next));
+      return number(std::exchange(s, segments_.next(s)));
     });
   }
   // Last, when nothing can fail any more.
-  for (const SegmentRows& each : snapshot.segments) ++header(each.segment).pins;
+  for (const SegmentRows& each : snapshot.segments) segments_.Pin(each.segment);
   return snapshot;
 }
 
 void StepStore::Unpin(const std::vector<SegmentRows>& segments) {
-  for (const SegmentRows& each : segments) DropPin(each.segment);
+  for (const SegmentRows& each : segments) segments_.Unpin(each.segment);
 }
 
 Status StepStore::StartFilling(const SegmentRows& each) {
-  // Also where it is above max_bytes until the rows are packed.
-  if (memory_.num_idle() == 0) TFA_RETURN_IF_ERROR(GrowMemory());
-  TakeMemory(&header(each.segment));
-  return OkStatus();
+  return segments_.GiveMemory(each.segment);
 }
 
 Status StepStore::FinishFilling(const SegmentRows& each, PackingBuffer* buffer) {
   if (layout_.packs() && !each.open) {
     PackedSegment packed = PackRows(each.segment, buffer);
     if (buffer->failed()) return NoMemory("compress the checkpoint's steps");
-    if (!packed.empty()) MoveIn(&header(each.segment), std::move(packed));
+    segments_.MoveIn(each.segment, std::move(packed));
   }
   if (options_.max_bytes == 0 || bytes_in_use() <= options_.max_bytes) {
     return OkStatus();
@@ -168,9 +165,9 @@ Status StepStore::FinishFilling(const SegmentRows& each, PackingBuffer* buffer) 
 
 void StepStore::FinishLoading(const std::vector<SegmentRows>& segments) {
   for (Stream& stream : streams_) {
-    if (stream.num_segments > 0) stream.data = header(stream.newest).data;
+    if (stream.num_segments > 0) stream.data = segments_.data(stream.newest);
   }
-  for (const SegmentRows& each : segments) DropRef(each.segment);
+  for (const SegmentRows& each : segments) segments_.Unref(each.segment);
 }
 
 StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
@@ -202,12 +199,9 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
         " bytes of steps, this replay max_bytes = " +
         std::to_string(options.max_bytes) + "; give max_bytes at least as many");
   }
-  (*store)->ReserveIds(num_segments);
+  (*store)->segments_.ReserveNumbers(num_segments);
   for (const int32_t written : rows) {
-    const int32_t id = (*store)->TakeId();
-    (*store)->header(id).refs = 1;
-    (*store)->header(id).started_at = (*store)->num_started_++;
-    segments->push_back({id, written});
+    segments->push_back({(*store)->segments_.StartEmpty(), written});
   }
   bool good = (*store)->LinkSegments(next, *segments);
   std::vector<bool> taken(segments->size());
@@ -230,9 +224,8 @@ bool StepStore::LinkSegments(const std::vector<int32_t>& next,
     if (each.segment != s || each.rows < 1 || each.rows > segment_rows_) return false;
     if (to == -1) continue;
     const bool full = each.rows == segment_rows_;
-    if (!full || to < 0 || to >= n || header(to).prev != -1) return false;
-    header(s).next = to;
-    header(to).prev = s;
+    if (!full || to < 0 || to >= n || segments_.prev(to) != -1) return false;
+    segments_.Link(s, to);
   }
   return true;
 }
@@ -250,8 +243,8 @@ bool StepStore::LoadStream(uint32_t version, Reader* in, Stream* stream,
     const int32_t s = ids[i];
     if (s < 0 || Index(s) >= segments.size() || (*taken)[Index(s)]) return false;
     (*taken)[Index(s)] = true;
-    ++header(s).refs;
-    if (header(s).next != (i + 1 < ids.size() ? ids[i + 1] : -1)) return false;
+    segments_.Ref(s);
+    if (segments_.next(s) != (i + 1 < ids.size() ? ids[i + 1] : -1)) return false;
   }
   const bool empty = ids.empty();
   if (!empty) {
@@ -275,13 +268,13 @@ bool StepStore::Contains(const Window& window,
   const auto before = std::min<int64_t>(options_.stack_rows, window.episode_step);
   int32_t segment = window.segment;
   for (int64_t at = window.offset - before; at < 0; at += segment_rows_) {
-    segment = header(segment).prev;
+    segment = segments_.prev(segment);
     if (segment < 0) return false;
   }
   segment = window.segment;
   int64_t end = int64_t{window.offset} + window.length;
   for (; end > segment_rows_; end -= segment_rows_) {
-    segment = header(segment).next;
+    segment = segments_.next(segment);
     if (segment < 0) return false;
   }
   return end <= segments[Index(segment)].rows;

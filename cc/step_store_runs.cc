@@ -50,8 +50,8 @@ int64_t StepStore::MostAvailable() const {
   int64_t held = 0;
   for (const Stream& stream : streams_) {
     int32_t s = stream.oldest;
-    for (int64_t i = 0; i < stream.num_segments; ++i, s = header(s).next) {
-      held += SegmentBytes(header(s));
+    for (int64_t i = 0; i < stream.num_segments; ++i, s = segments_.next(s)) {
+      held += segments_.BytesOf(s);
     }
   }
   return std::max<int64_t>((options_.max_bytes - held) / layout_.bytes, 0);
@@ -93,9 +93,9 @@ void StepStore::FindRunWindows(int32_t stream, int64_t n, const RunItem* items,
   for (int64_t i = 0; i < num_items; ++i) {
     const int64_t first = begin + items[i].row + 1 - items[i].length;
     // The items' first rows hardly ever go back, so that this is a step or none.
-    for (; first < from; from -= segment_rows_) segment = header(segment).prev;
+    for (; first < from; from -= segment_rows_) segment = segments_.prev(segment);
     for (; first >= from + segment_rows_; from += segment_rows_) {
-      segment = header(segment).next;
+      segment = segments_.next(segment);
     }
     windows[i].segment = segment;
     windows[i].offset = static_cast<int32_t>(first - from);
@@ -131,16 +131,13 @@ void StepStore::ForEachGroup(const Window* windows, int64_t n, One one, Many man
 void StepStore::RefAll(const Window* windows, int64_t n) {
   ForEachGroup(
       windows, n, [this](const Window& window) { Ref(window); },
-      [this](int32_t segment, int32_t count) { header(segment).refs += count; });
+      [this](int32_t segment, int32_t count) { segments_.Ref(segment, count); });
 }
 
 void StepStore::UnrefAll(const Window* windows, int64_t n) {
   ForEachGroup(
       windows, n, [this](const Window& window) { Unref(window); },
-      [this](int32_t segment, int32_t count) {
-        header(segment).refs -= count - 1;
-        DropRef(segment);
-      });
+      [this](int32_t segment, int32_t count) { segments_.Unref(segment, count); });
 }
 
 }  // namespace tfa

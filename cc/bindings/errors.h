@@ -64,6 +64,7 @@ Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
     if (!is_late(status)) return status;
   }
   WaitReport report;
+  const KeptPlace place;
   const Deadline begin = std::chrono::steady_clock::now();
   Deadline last = deadline;
   for (;;) {

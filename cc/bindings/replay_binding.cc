@@ -535,6 +535,11 @@ void BindReplay(py::module_& module) {
              const int64_t t = self.CheckTable(table);
              return Briefly(self, [=](Replay& r) { return r.ProjectedBytes(t); });
            })
+      .def("event",
+           [](ReplayBinding& self) {
+             return ValueOrThrow(Briefly(self, [](Replay& r) { return r.Event(); }));
+           })
+      .def("clear_event", [](ReplayBinding& self) { self.replay().ClearEvent(); })
       .def("reset", &ReplayBinding::Reset)
       .def("wait_until_compressed", &ReplayBinding::WaitUntilCompressed)
       .def("close", &ReplayBinding::Close)
