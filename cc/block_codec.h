@@ -10,7 +10,7 @@ namespace tfa {
 bool HasLz4();
 
 // Writes `n` bytes, compressed, to `out` and returns how many they are then; 0 when
-// they would not fit `capacity` bytes.
+// they would not fit `capacity` bytes, or be more than before.
 int64_t Compress(const uint8_t* data, int64_t n, uint8_t* out, int64_t capacity);
 
 // Undoes `Compress`, whose `bytes` bytes were `n` before.

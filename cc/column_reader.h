@@ -56,7 +56,7 @@ class ColumnReader {
     for (int64_t line = 0; line < prefetched_; line += kLine) {
       __builtin_prefetch(row + line);
     }
-    if (straddles_) __builtin_prefetch(row + prefetched_ - 1);
+    __builtin_prefetch(row + prefetched_ - 1);  // rows need not begin with a line
     return row;
   }
 
@@ -103,23 +103,12 @@ class ColumnReader {
         offset_(layout.offsets[column]),
         row_bytes_(layout.row_bytes[column]),
         stride_(layout.strides[column]),
-        prefetched_(std::min(row_bytes_, kPrefetchBytes)),
-        straddles_(MayStraddle()) {
+        prefetched_(std::min(row_bytes_, kPrefetchBytes)) {
     if (stride_ != row_bytes_) run_rows_ = 1;
     if (layout.block_rows[column] == 0) return;
     near_rows_ = 0;
     run_rows_ = layout.block_rows[column];
     unpacker_ = std::make_shared<Unpacker>(layout, static_cast<int64_t>(column));
-  }
-
-  // Whether a row may end on a later line than as many bytes from a line's start would.
-  bool MayStraddle() const {
-    const auto divides = [this](int64_t bytes) {
-      return bytes > 0 && offset_ % bytes == 0 && stride_ % bytes == 0;
-    };
-    if (divides(kLine)) return false;
-    const bool divides_line = row_bytes_ > 0 && kLine % row_bytes_ == 0;
-    return !(divides_line && divides(row_bytes_));
   }
 
   const uint8_t* Near(const LocatedWindow& item, int64_t at) const {
@@ -154,7 +143,6 @@ class ColumnReader {
   int64_t row_bytes_;
   int64_t stride_;
   int64_t prefetched_;  // bytes of a row
-  bool straddles_;
   std::shared_ptr<Unpacker> unpacker_;  // where rows may be packed
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <utility>
 
 namespace tfa {
 namespace {
@@ -11,8 +10,6 @@ namespace {
 // of it: one core does not use all that memory can give.
 constexpr int64_t kSharedBytes = int64_t{4} << 20;
 constexpr int64_t kParts = 8;
-// Items so long, unless they are unpacked, come as fast as memory gives them to one.
-constexpr int64_t kStreamedBytes = int64_t{256} << 10;
 
 }  // namespace
 
@@ -30,8 +27,7 @@ Gather::Gather(const StepStore& store, const std::vector<View>& views,
   Prepare(&scratch_.emplace_back());
   int64_t bytes = 0;  // of an item
   for (const ViewGather& view : scratch_[0].views) bytes += view.item_bytes();
-  const bool streams = bytes >= kStreamedBytes && !store.layout().packs();
-  if (streams || size.num_items * bytes < kSharedBytes) return;
+  if (size.num_items * bytes < kSharedBytes) return;
   // What is unpacked is for one thread.
   scratch_.resize(static_cast<size_t>(workers->num_threads()));
   for (size_t t = 1; t < scratch_.size(); ++t) Prepare(&scratch_[t]);
@@ -55,20 +51,18 @@ void Gather::Prepare(Scratch* scratch) const {
     scratch->views.push_back(gathers[v]);
     scratch->views.back().Reserve();
   }
-  for (Block& block : scratch->blocks) {
-    block.found.reset(new RowBlock[scratch->views.size()]);
-    if (!by_steps_) continue;
-    block.items.steps.resize(kBlock);
-    for (std::vector<StepRun>& runs : block.items.steps) {
-      runs.reserve(static_cast<size_t>(size_.max_runs));
-    }
+  scratch->found.reset(new RowBlock[scratch->views.size()]);
+  if (!by_steps_) return;
+  scratch->items.steps.resize(kBlock);
+  for (std::vector<StepRun>& runs : scratch->items.steps) {
+    runs.reserve(static_cast<size_t>(size_.max_runs));
   }
 }
 
 void Gather::Locate(const Window* windows, int64_t begin, int64_t end,
                     ItemBlock* block) const {
   block->begin = begin;
-  block->n = std::clamp<int64_t>(end - begin, 0, kBlock);
+  block->n = std::min(end - begin, kBlock);
   for (int64_t b = 0; b < block->n; ++b) {
     const Window& window = windows[begin + b];
     block->items[b] = {window, store_.SegmentData(window.segment)};
@@ -81,19 +75,12 @@ void Gather::Locate(const Window* windows, int64_t begin, int64_t end,
 // Items [begin, end) of the sample.
 void Gather::RunItems(const Window* windows, int64_t begin, int64_t end,
                       Scratch* scratch) const {
-  Block* next = &scratch->blocks[0];
-  Block* at_hand = &scratch->blocks[1];
-  const auto find = [&](int64_t from) {
-    Locate(windows, from, end, &next->items);
-    RowBlock* found = next->found.get();
-    for (const ViewGather& view : scratch->views) view.Find(next->items, found++);
-  };
-  find(begin);
-  while (next->items.n > 0) {
-    std::swap(next, at_hand);
-    find(at_hand->items.begin + at_hand->items.n);
-    const RowBlock* found = at_hand->found.get();
-    for (const ViewGather& view : scratch->views) view.Run(at_hand->items, *found++);
+  for (int64_t at = begin; at < end; at += kBlock) {
+    Locate(windows, at, end, &scratch->items);
+    RowBlock* found = scratch->found.get();
+    for (const ViewGather& view : scratch->views) view.Find(scratch->items, found++);
+    found = scratch->found.get();
+    for (const ViewGather& view : scratch->views) view.Run(scratch->items, *found++);
   }
 }
 

@@ -1,4 +1,36 @@
 // Gathering: copies what the views of a sample show into arrays of a batch.
+//
+// A draw gives windows: for each item of the batch a place among segments that lie
+// anywhere in memory. Almost all of a gather's time is spent waiting for that memory,
+// and its code is as it is so that many waits overlap:
+//
+//   Gather         goes through the batch in blocks of 32 items (kBlock). For a block
+//                  it first lets every view `Find` its rows, then every view `Run`.
+//     ViewGather   one view, that is one output array. Find computes where the rows of
+//                  all items of the block begin and asks for them (prefetch); Run
+//                  copies or sums them, by when they have come.
+//       ColumnReader   where row i of a window lies in a column: near, in the segment
+//                  where the window begins; far, in a later one, which costs a step a
+//                  segment; or packed, and then a block of rows is unpacked first.
+//       RowCopy, NStepSum   the loops of Run for single rows and for n-step sums, over
+//                  rows that are all near. Whatever is not goes row by row.
+//
+// Blocks: a prefetch is good while the line stays in the first-level cache. 32 items
+// are enough for their misses to overlap and few enough to stay. Blocks also bound what
+// a thread needs beside the outputs, so it can be allocated before the draw.
+//
+// What is asked for: of a single row all lines, up to 256 bytes. Of several rows the
+// first 256 bytes, as the hardware sees the direction and follows from there. Of a
+// packed row the mark that says where its block is.
+//
+// Return and discount of a transition read the same discounts, so one walk gives both:
+// the view of the return adopts the other, which is then left out (ViewGather::Adopt).
+//
+// Threads: one core cannot use all that memory can give. From 4 MiB on, the batch is
+// cut into parts that the workers and the caller take in turn, each with views and a
+// block of its own. Below that, waking a thread costs more than it brings.
+//
+// docs/performance.md has what each of these earns, and what was tried and did not.
 #ifndef TFAGENTS_CORE_CC_GATHER_H_
 #define TFAGENTS_CORE_CC_GATHER_H_
 
@@ -34,23 +66,17 @@ class Gather {
   Gather(const StepStore& store, const std::vector<View>& views, const GatherSize& size,
          void* const* outputs, Workers* workers);
 
-  // Goes by blocks of items, and asks for the rows that all views need of a block while
-  // it copies those of the block before: so the misses of many items overlap.
   // Reads rows only, which never change while pinned: no lock is needed.
-  // Much is shared with the workers. O(bytes written); for kReturn and kDiscount
-  // O(rows of the items).
+  // O(bytes written); for kReturn and kDiscount O(rows of the items).
   // REQUIRES: `windows` of num_items items, pinned.
   void Run(const Window* windows);
 
  private:
   // What one thread works with.
-  struct Block {
-    ItemBlock items;
-    std::unique_ptr<RowBlock[]> found;  // by view
-  };
   struct Scratch {
     std::vector<ViewGather> views;  // without those that another adopted
-    Block blocks[2];
+    ItemBlock items;
+    std::unique_ptr<RowBlock[]> found;  // by view
   };
 
   void Prepare(Scratch* scratch) const;

@@ -3,12 +3,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include "cc/cpu.h"
-
-#ifdef TFA_HAVE_AVX512
-#include <immintrin.h>
-#endif
-
 namespace tfa {
 namespace {
 
@@ -36,23 +30,6 @@ void CopySmall(const uint8_t* const* rows, int64_t n, int64_t bytes, uint8_t* ou
   }
 }
 
-#ifdef TFA_HAVE_AVX512
-// Whole lines, and of the last what there is of it.
-TFA_AVX512 void CopySmallAvx512(const uint8_t* const* rows, int64_t n, int64_t bytes,
-                                uint8_t* out) {
-  const int64_t last = (bytes - 1) / 64 * 64;
-  const auto mask = static_cast<__mmask16>((1U << ((bytes - last) / 4)) - 1);
-  for (int64_t b = 0; b < n; ++b, out += bytes) {
-    const uint8_t* const row = rows[b];
-    for (int64_t i = 0; i < last; i += 64) {
-      _mm512_storeu_si512(out + i, _mm512_loadu_si512(row + i));
-    }
-    _mm512_mask_storeu_epi32(out + last, mask,
-                             _mm512_maskz_loadu_epi32(mask, row + last));
-  }
-}
-#endif
-
 void CopyAny(const uint8_t* const* rows, int64_t n, int64_t bytes, uint8_t* out) {
   for (int64_t b = 0; b < n; ++b, out += bytes) {
     std::memcpy(out, rows[b], Size(bytes));
@@ -66,9 +43,6 @@ RowCopy ChooseRowCopy(int64_t bytes) {
   if (bytes == 8) return CopyFixed<8>;
   if (bytes == 1) return CopyFixed<1>;
   if (bytes < kChunk || bytes > kInlineBytes) return CopyAny;
-#ifdef TFA_HAVE_AVX512
-  if (HasAvx512() && bytes % 4 == 0) return CopySmallAvx512;
-#endif
   return CopySmall;
 }
 

@@ -10,7 +10,7 @@ namespace tfa {
 using RowCopy = void (*)(const uint8_t* const* rows, int64_t n, int64_t bytes,
                          uint8_t* out);
 
-// The fastest for rows of so many bytes on this machine.
+// The fastest for rows of so many bytes.
 RowCopy ChooseRowCopy(int64_t bytes);
 
 }  // namespace tfa

@@ -66,10 +66,6 @@ inline Status NoMemory(const std::string& action) {
   return ResourceExhaustedError("no memory to " + action + "; nothing has changed");
 }
 
-inline Status DeadlineExceededError(std::string message) {
-  return Status(StatusCode::kDeadlineExceeded, std::move(message));
-}
-
 inline Status CancelledError(std::string message) {
   return Status(StatusCode::kCancelled, std::move(message));
 }

@@ -103,7 +103,6 @@ class Table {
   }
 
   const TableOptions& options() const { return options_; }
-  const RateLimiter& rate_limiter() const { return limiter_; }
   int64_t size() const { return sampler_->size(); }
   // Of the keys that it gives out now.
   int64_t epoch() const { return epoch_; }

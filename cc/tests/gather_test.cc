@@ -123,9 +123,11 @@ Bytes Shown(const Rows& rows, const View& view, int64_t row, bool present) {
   Bytes shown;
   const int64_t stack = std::max<int64_t>(view.stack, 1);
   for (int64_t k = row - stack + 1; k <= row; ++k) {
-    const Bytes one = present
-                          ? rows.Row(view.column, std::max(k, row - rows.Step(row)))
-                          : Bytes(bytes);
+    if (!present) {
+      shown.resize(shown.size() + bytes);
+      continue;
+    }
+    const Bytes& one = rows.Row(view.column, std::max(k, row - rows.Step(row)));
     shown.insert(shown.end(), one.begin(), one.end());
   }
   return shown;

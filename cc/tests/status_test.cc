@@ -25,7 +25,6 @@ TEST(StatusTest, EachFactoryGivesItsCodeAndKeepsTheMessage) {
       {NotFoundError("m"), StatusCode::kNotFound},
       {OutOfRangeError("m"), StatusCode::kOutOfRange},
       {ResourceExhaustedError("m"), StatusCode::kResourceExhausted},
-      {DeadlineExceededError("m"), StatusCode::kDeadlineExceeded},
       {CancelledError("m"), StatusCode::kCancelled},
       {FailedPreconditionError("m"), StatusCode::kFailedPrecondition},
   };
