@@ -328,6 +328,7 @@ class StepStore {
   Status CheckMemory() const;
   bool LinkSegments(const std::vector<int32_t>& next,
                     const std::vector<SegmentRows>& segments);
+  bool LoadStarts(Reader* in, const std::vector<SegmentRows>& segments);
   bool LoadStream(uint32_t version, Reader* in, Stream* stream,
                   std::vector<bool>* taken, const std::vector<SegmentRows>& segments);
   template <class Visitor>

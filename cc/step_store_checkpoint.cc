@@ -126,6 +126,9 @@ StoreSnapshot StepStore::Save(Writer* out) {
     const int32_t next = header(s).next;
     return next >= 0 && header(next).prev == s ? number(next) : -1;
   });
+  out->PutArrayOf<int64_t>(
+      n, [&](int64_t i) { return StartedAt(snapshot.segments[Index(i)].segment); });
+  out->Put(num_started_);
   for (const Stream& stream : streams_) {
     out->Put(stream.rows_in_last);
     out->Put(stream.next_step);
@@ -209,6 +212,7 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
     segments->push_back({id, written});
   }
   bool good = (*store)->LinkSegments(next, *segments);
+  if (version > 3) good = good && (*store)->LoadStarts(in, *segments);
   std::vector<bool> taken(segments->size());
   for (int64_t i = 0; i < was.num_streams && good; ++i) {
     Stream* const stream = &(*store)->streams_[Index(i)];
@@ -217,6 +221,20 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   }
   if (!good) return Contradiction();
   return store;
+}
+
+// Segments stay known by when they were started: the files of rows name them by it.
+bool StepStore::LoadStarts(Reader* in, const std::vector<SegmentRows>& segments) {
+  const std::vector<int64_t> starts = in->GetArray<int64_t>();
+  num_started_ = in->Get<int64_t>();
+  if (!in->ok() || starts.size() != segments.size()) return false;
+  int64_t next = 0;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (starts[i] < next || starts[i] >= num_started_) return false;
+    header(segments[i].segment).started_at = starts[i];
+    next = starts[i] + 1;
+  }
+  return num_started_ >= next;
 }
 
 bool StepStore::LinkSegments(const std::vector<int32_t>& next,
