@@ -14,22 +14,31 @@ constexpr int64_t kLeastFileBytes = 64 * 1024;
 constexpr int64_t kWord = sizeof(uint64_t);
 constexpr char kPrefix[] = "state";
 
-struct RunHeader {
-  uint32_t offset;
-  uint32_t bytes;
-};
+// A run of changed words: where it begins and how many they are, in the low and high
+// bits of one number, then the words. The last of a block may be cut short.
+using RunHeader = uint32_t;
+constexpr int kOffsetBits = 18;
+constexpr int64_t kOffsets = int64_t{1} << kOffsetBits;
+constexpr int64_t kMostWords = (int64_t{1} << (32 - kOffsetBits)) - 1;
 constexpr auto kHeader = static_cast<int64_t>(sizeof(RunHeader));
+static_assert(kBlockBytes <= kOffsets * kWord);
 
 size_t Index(int64_t i) { return static_cast<size_t>(i); }
 
+// REQUIRES: a word begins at `begin`, and `end` is where one ends, or the block.
 void PutRun(const uint8_t* now, int64_t begin, int64_t end,
             std::vector<uint8_t>* changes) {
-  const RunHeader header = {static_cast<uint32_t>(begin),
-                            static_cast<uint32_t>(end - begin)};
-  const size_t at = changes->size();
-  changes->resize(at + sizeof(header) + Index(end - begin));
-  std::memcpy(changes->data() + at, &header, sizeof(header));
-  std::memcpy(changes->data() + at + sizeof(header), now + begin, Index(end - begin));
+  for (int64_t next = begin; begin < end; begin = next) {
+    next = std::min(end, begin + kMostWords * kWord);
+    const int64_t words = (next - begin + kWord - 1) / kWord;
+    const auto header =
+        static_cast<RunHeader>(begin / kWord | words << kOffsetBits);
+    const size_t at = changes->size();
+    changes->resize(at + sizeof(header) + Index(next - begin));
+    std::memcpy(changes->data() + at, &header, sizeof(header));
+    std::memcpy(changes->data() + at + sizeof(header), now + begin,
+                Index(next - begin));
+  }
 }
 
 // A block of the state that is to be saved.
@@ -134,10 +143,7 @@ void PutChanges(const std::vector<uint8_t>& base, const uint8_t* now, int64_t n,
       continue;
     }
     int64_t end = at + kWord;
-    // A word that is the same costs no more than the header of another run.
-    for (int64_t next = end; next < words && next - end <= kHeader; next += kWord) {
-      if (!same(next)) end = next + kWord;
-    }
+    while (end < words && !same(end)) end += kWord;
     PutRun(now, at, end, changes);
     at = end;
   }
@@ -151,11 +157,11 @@ bool ApplyChanges(const std::vector<uint8_t>& changes, uint8_t* block, int64_t n
     if (size - at < kHeader) return false;
     std::memcpy(&header, changes.data() + at, sizeof(header));
     at += kHeader;
-    if (header.bytes > size - at || int64_t{header.offset} + header.bytes > n) {
-      return false;
-    }
-    std::memcpy(block + header.offset, changes.data() + at, header.bytes);
-    at += header.bytes;
+    const int64_t begin = header % kOffsets * kWord;
+    const int64_t bytes = std::min(header / kOffsets * kWord, n - begin);
+    if (bytes < 1 || bytes > size - at) return false;
+    std::memcpy(block + begin, changes.data() + at, Index(bytes));
+    at += bytes;
   }
   return true;
 }
