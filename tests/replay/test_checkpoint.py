@@ -342,8 +342,9 @@ def test_what_fails_when_all_is_copied_does_not_fail_the_save(
     assert replay.latest_intact(tmp_path) == tmp_path / "replay-1"
 
 
-def test_the_golden_checkpoint_of_version_3_goes_on_as_it_did() -> None:
-    golden = GOLDEN.with_name("replay-3")
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_golden_checkpoint_goes_on_as_it_did(version: int) -> None:
+    golden = GOLDEN.with_name(f"replay-{version}")
     rb = saving.copy_of(golden)
     rb.check_valid()
     expected = json.loads(golden.with_suffix(".json").read_text())
