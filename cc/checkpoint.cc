@@ -3,8 +3,8 @@
 // The state: epoch of the keys, the store (step_store_checkpoint.cc), then each table's
 // name and block (table_checkpoint.cc). state.bin: magic, version, the state as changes
 // to what is in the files state-<id>.bin (saved_state.cc), and where in the files
-// rows-<id>.bin which rows are (saved_rows.cc). An <id> is a random number that no other
-// file has, so a file of that name has that content in whatever checkpoint it is found.
+// rows-<id>.bin which rows are (saved_rows.cc). An <id> is a random number that no
+// other file has: a name stands for the same content in every checkpoint that has it.
 //
 // To version 3, state.bin had the state itself, and the rows were in column-<c>.bin and
 // episode_step.bin. All little-endian.
@@ -162,7 +162,7 @@ StatusOr<std::vector<FileSum>> Replay::Save(
   Writer state;
   std::shared_ptr<StepStore> store;
   Lock lock(mutex_);
-  int64_t bytes = store_->num_segments() * 16;
+  int64_t bytes = store_->num_segments() * 24;
   for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
   lock.unlock();
   state.Reserve(bytes);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "cc/column_reader.h"
@@ -26,7 +27,8 @@ struct Rows {
   RowExtent extent;
 
   bool operator<(const Rows& other) const {
-    return std::pair(number, extent.first) < std::pair(other.number, other.extent.first);
+    return std::tie(number, extent.first) <
+           std::tie(other.number, other.extent.first);
   }
 };
 

@@ -185,8 +185,8 @@ class Table {
   // which is what lets go of the items' rows.
   void Reset();
 
-  // Writes the items, naming segments by their numbers in `snapshot`, and all else
-  // that the calls to come depend on.
+  // Writes the items, naming segments by when they were started, and all else that the
+  // calls to come depend on; by slot, so that what does not change stays where it is.
   void Save(Writer* out) const;
   // About as many bytes as that is.
   int64_t SavedBytes() const { return num_slots_ * 64; }
