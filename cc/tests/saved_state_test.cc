@@ -154,9 +154,9 @@ TEST_F(SavedStateTest, NoSaveInARowOfManyWritesMostOfIt) {
   std::vector<uint64_t> numbers(2'000'000);
   for (uint64_t& each : numbers) each = random.Next();
   const int64_t whole = SaveAndCheck(StateOf(numbers));
-  for (int i = 0; i < 30; ++i) {
-    for (int k = 0; k < 5'000; ++k) numbers[random.Below(numbers.size())] ^= 1;
-    EXPECT_LT(SaveAndCheck(StateOf(numbers)), whole / 4) << i;
+  for (int i = 0; i < 40; ++i) {
+    for (int k = 0; k < 40'000; ++k) numbers[random.Below(numbers.size())] ^= 1;
+    EXPECT_LT(SaveAndCheck(StateOf(numbers)), whole / 2) << i;
   }
 }
 

@@ -296,3 +296,17 @@ def test_a_save_that_failed_does_not_spoil_the_next(
     copy = make()
     copy.restore(tmp_path / "replay-3")
     assert content(copy) == content(rb)
+
+
+def test_a_restore_during_a_save_does_not_mix_up_the_two(
+    tmp_path: pathlib.Path,
+) -> None:
+    rb, other = make(), make()
+    append(rb, MAX_SIZE, 0)
+    append(other, MAX_SIZE, 1)
+    other.save(tmp_path / "other")
+    rb.save(tmp_path / "replay-1", when_copied=lambda: rb.restore(tmp_path / "other"))
+    rb.save(tmp_path / "replay-2")
+    copy = make()
+    copy.restore(tmp_path / "replay-2")
+    assert content(copy) == content(rb) == content(other)
