@@ -347,6 +347,54 @@ def checkpoint(options: Options) -> Iterator[Line]:
         }
 
 
+def next_checkpoint(options: Options) -> Iterator[Line]:
+    """Counts the bytes that a save writes after 1% of the items changed."""
+    buffer = workloads.small(options.num_items, replay.Prioritized(sizes.ALPHA))
+    table = workloads.fill(buffer, options.num_items)
+    # As many again, so that the oldest go with each append.
+    workloads.append_items(buffer, options.num_items)
+    rng = np.random.default_rng(0)
+    num_changed = options.num_items // 100
+
+    def update() -> None:
+        for _ in range(0, num_changed, 256):
+            keys = table.sample(256).info.key
+            table.update_priorities(keys, rng.uniform(0.1, 2.0, 256))
+
+    def append() -> None:
+        workloads.append_items(buffer, num_changed)
+
+    changes: dict[str, list[Callable[[], object]]] = {
+        "nothing": [],
+        "appended": [append],
+        "priorities": [update],
+        "appended, priorities": [append, update],
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        whole = pathlib.Path(directory) / "replay-0"
+        whole_s = _seconds(lambda: buffer.save(whole))
+        for changed, functions in changes.items():
+            written, seconds = [], []
+            for _ in range(_SAVES):
+                for function in functions:
+                    function()
+                path = whole.with_name(f"replay-{len(os.listdir(directory))}")
+                seconds.append(_seconds(functools.partial(buffer.save, path)))
+                files = [file.stat() for file in path.iterdir()]
+                written.append(sum(f.st_size for f in files if f.st_nlink == 1))
+            yield {
+                "num_items": options.num_items,
+                "changed": changed,
+                "num_saves": _SAVES,
+                "bytes_written": round(sum(written) / _SAVES),
+                "most_bytes_written": max(written),
+                "save_s": timing.significant(sum(seconds) / _SAVES),
+                "floor": "the first save, which writes everything",
+                "floor_bytes": sum(file.stat().st_size for file in whole.iterdir()),
+                "floor_s": whole_s,
+            }
+
+
 QUESTIONS: dict[str, Callable[[Options], Iterator[Line]]] = {
     question.__name__: question
     for question in (
@@ -364,9 +412,11 @@ QUESTIONS: dict[str, Callable[[Options], Iterator[Line]]] = {
         memory,
         frames.compressed_frames,
         checkpoint,
+        next_checkpoint,
     )
 }
 
+_SAVES = 20  # In a row: what one writes depends on those before it.
 _CHASE = "256 reads of random lines, each naming the next, of 8 bytes an item"
 
 

@@ -114,10 +114,20 @@ def rows(steps: Any, num_rows: int, seed: int = 0) -> dict[str, npt.NDArray[Any]
 def fill(buffer: replay.Replay, num_items: int) -> replay.TableHandle:
     """Appends rows until the table has `num_items`, then spreads their priorities."""
     table = buffer.tables["table"]
+    append_items(buffer, num_items)
+    if isinstance(table.config.sampler, replay.Prioritized):
+        spread_priorities(table)
+    return table
+
+
+def append_items(buffer: replay.Replay, num_items: int) -> None:
+    """Appends rows, which begin with new episodes, until they made so many items."""
+    table = buffer.tables["table"]
     # Eight different batches: making new ones would take longer than appending them.
     batches = [rows(buffer.steps, buffer.num_streams, seed) for seed in range(8)]
+    until = table.stats().num_inserted + num_items
     tick = 0
-    while table.size < num_items:
+    while table.stats().num_inserted < until:
         step = tick % sizes.EPISODE_LENGTH
         buffer.append(
             batches[tick % len(batches)],
@@ -125,9 +135,6 @@ def fill(buffer: replay.Replay, num_items: int) -> replay.TableHandle:
             last=step == sizes.EPISODE_LENGTH - 1,
         )
         tick += 1
-    if isinstance(table.config.sampler, replay.Prioritized):
-        spread_priorities(table)
-    return table
 
 
 def spread_priorities(table: replay.TableHandle, *, batch_size: int = 65_536) -> None:

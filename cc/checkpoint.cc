@@ -1,9 +1,14 @@
 // Checkpoints of a replay: what is in their files.
 //
-// state.bin: magic, version, epoch of the keys, writers (chunk_writers.cc), the store
+// The state: epoch of the keys, writers (chunk_writers.cc), the store
 // (step_store_checkpoint.cc), then each table's name and block (table_checkpoint.cc).
-// column-<c>.bin: of each segment in turn the written rows of column c;
-// episode_step.bin: the rows' index within their episode, uint32. All little-endian.
+// state.bin: magic, version, the state as changes to what is in the files
+// state-<id>.bin (saved_state.cc), and where in the files rows-<id>.bin which rows are
+// (saved_rows.cc). An <id> is a random number that no other file has: a name stands for
+// the same content in every checkpoint that has it.
+//
+// To version 3, state.bin had the state itself, and the rows were in column-<c>.bin and
+// episode_step.bin. All little-endian.
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -11,53 +16,23 @@
 #include <string>
 #include <utility>
 
-#include "cc/column_reader.h"
 #include "cc/replay.h"
+#include "cc/saved_rows.h"
+#include "cc/saved_state.h"
 #include "cc/serial.h"
 
 namespace tfa {
 namespace {
 
 constexpr uint64_t kMagic = 0x59414c5045524154;  // "TAREPLAY"
-// 1 had no counts of the streams' steps; 2 no epoch, no writers and no episode_rows.
-constexpr uint32_t kVersion = 3;
+// 1 had no counts of the streams' steps; 2 no epoch, no writers and no episode_rows; 3
+// nothing that checkpoints share, and segments had numbers of one checkpoint only.
+constexpr uint32_t kVersion = 4;
 constexpr char kState[] = "state.bin";
 
 std::string ColumnFile(int64_t column, int64_t num_columns) {
   if (column == num_columns) return "episode_step.bin";
   return "column-" + std::to_string(column) + ".bin";
-}
-
-// Rows are written as they were appended, whatever form they are kept in.
-Status WritePacked(const SegmentRows& each, int64_t column, const StepStore& store,
-                   FileWriter* file) {
-  const ColumnReader reader(store, column);
-  const LocatedWindow rows = {{each.segment, 0, each.rows, 0},
-                              store.SegmentData(each.segment)};
-  for (int64_t i = 0; i < each.rows;) {
-    const int64_t run = reader.Run(rows, i, each.rows - i);
-    TFA_RETURN_IF_ERROR(file->Append(reader.Row(rows, i), run * reader.row_bytes()));
-    i += run;
-  }
-  return OkStatus();
-}
-
-// Copies n rows of which each begins some bytes after the one before.
-void CopyRows(const uint8_t* from, int64_t from_stride, int64_t n, int64_t row_bytes,
-              uint8_t* to, int64_t to_stride) {
-  for (int64_t i = 0; i < n; ++i, from += from_stride, to += to_stride) {
-    std::memcpy(to, from, static_cast<size_t>(row_bytes));
-  }
-}
-
-Status WriteRaw(const SegmentRows& each, const StepStore::ColumnRows& rows,
-                std::vector<uint8_t>* scratch, FileWriter* file) {
-  const int64_t bytes = each.rows * rows.row_bytes;
-  if (rows.stride == rows.row_bytes) return file->Append(rows.first, bytes);
-  scratch->resize(static_cast<size_t>(bytes));
-  CopyRows(rows.first, rows.stride, each.rows, rows.row_bytes, scratch->data(),
-           rows.row_bytes);
-  return file->Append(scratch->data(), bytes);
 }
 
 Status ReadRaw(const SegmentRows& each, const StepStore::ColumnRows& rows,
@@ -71,54 +46,37 @@ Status ReadRaw(const SegmentRows& each, const StepStore::ColumnRows& rows,
   return OkStatus();
 }
 
-StatusOr<FileSum> WriteColumn(const std::string& directory,
-                              const std::vector<SegmentRows>& segments, int64_t column,
-                              StepStore* store) {
-  const auto num_columns = static_cast<int64_t>(store->columns().size());
-  const bool packs = column < num_columns && store->layout().packs(column);
-  FileWriter file(directory, ColumnFile(column, num_columns));
-  TFA_RETURN_IF_ERROR(file.Open());
-  std::vector<uint8_t> scratch;
-  for (const SegmentRows& each : segments) {
-    if (packs) {
-      TFA_RETURN_IF_ERROR(WritePacked(each, column, *store, &file));
-    } else {
-      TFA_RETURN_IF_ERROR(
-          WriteRaw(each, store->RowsOf(each.segment, column), &scratch, &file));
-    }
-  }
-  return file.Finish();
-}
-
-Status WriteFiles(const std::string& directory, const Writer& state,
-                  const std::vector<SegmentRows>& segments, StepStore* store,
-                  std::vector<FileSum>* sums) {
+// Writes all files; `*saved` are those that the next checkpoint may link.
+StatusOr<std::vector<FileSum>> WriteFiles(const std::string& directory,
+                                          const std::string& base,
+                                          const SavedFiles& before, const Writer& state,
+                                          const std::vector<SegmentRows>& segments,
+                                          StepStore* store, SavedFiles* saved) {
+  Writer out;
+  out.Put(kMagic);
+  out.Put(kVersion);
+  StatusOr<std::vector<StateFile>> states =
+      SaveState(directory, base, before.state, state, &out);
+  if (!states.ok()) return states.status();
+  StatusOr<std::vector<RowFile>> rows =
+      SaveRows(directory, base, before.rows, segments, store);
+  if (!rows.ok()) return rows.status();
+  PutRowFiles(*rows, &out);
   FileWriter file(directory, kState);
   TFA_RETURN_IF_ERROR(file.Open());
-  TFA_RETURN_IF_ERROR(file.Append(state.data(), state.size()));
+  TFA_RETURN_IF_ERROR(file.Append(out.data(), out.size()));
   StatusOr<FileSum> sum = file.Finish();
   if (!sum.ok()) return sum.status();
-  sums->push_back(*sum);
-  const auto num_columns = static_cast<int64_t>(store->columns().size());
-  for (int64_t c = 0; c <= num_columns; ++c) {
-    StatusOr<FileSum> column = WriteColumn(directory, segments, c, store);
-    if (!column.ok()) return column.status();
-    sums->push_back(*column);
-  }
-  return OkStatus();
-}
-
-StatusOr<FileSum> Find(const std::vector<FileSum>& files, const std::string& name) {
-  const auto found =
-      std::find_if(files.begin(), files.end(),
-                   [&name](const FileSum& each) { return each.name == name; });
-  if (found != files.end()) return *found;
-  return DataLossError("the checkpoint's manifest does not name " + name);
+  std::vector<FileSum> sums = {*sum};
+  for (const StateFile& each : *states) sums.push_back(each.file);
+  for (const RowFile& each : *rows) sums.push_back(each.file);
+  *saved = {*std::move(states), *std::move(rows)};
+  return sums;
 }
 
 Status ReadState(const std::string& directory, const std::vector<FileSum>& files,
                  std::vector<uint8_t>* state) {
-  const StatusOr<FileSum> sum = Find(files, kState);
+  const StatusOr<FileSum> sum = FindFile(files, kState);
   if (!sum.ok()) return sum.status();
   FileReader file(directory, *sum);
   TFA_RETURN_IF_ERROR(file.Open());
@@ -127,13 +85,14 @@ Status ReadState(const std::string& directory, const std::vector<FileSum>& files
   return file.Finish();
 }
 
+// The rows to version 3: of each segment in turn those of column c in column-<c>.bin.
 // Reads segment by segment, so that what packs needs the memory of one.
-Status ReadRows(const std::string& directory, const std::vector<FileSum>& files,
+Status ReadColumns(const std::string& directory, const std::vector<FileSum>& files,
                 const std::vector<SegmentRows>& segments, StepStore* store) {
   const auto num_columns = static_cast<int64_t>(store->columns().size());
   std::vector<std::unique_ptr<FileReader>> columns;
   for (int64_t c = 0; c <= num_columns; ++c) {
-    const StatusOr<FileSum> sum = Find(files, ColumnFile(c, num_columns));
+    const StatusOr<FileSum> sum = FindFile(files, ColumnFile(c, num_columns));
     if (!sum.ok()) return sum.status();
     columns.push_back(std::make_unique<FileReader>(directory, *sum));
     TFA_RETURN_IF_ERROR(columns.back()->Open());
@@ -197,18 +156,17 @@ int64_t Replay::Epoch() const {
 }
 
 StatusOr<std::vector<FileSum>> Replay::Save(
-    const std::string& directory, const std::function<void()>& when_copied) try {
+    const std::string& directory, const std::string& base,
+    const std::function<void()>& when_copied) try {
   std::optional<Long> is_long(std::in_place, &num_long_);
   // Before the lock, so that it is not held while their memory is given back.
   Writer state;
   std::shared_ptr<StepStore> store;
   Lock lock(mutex_);
-  int64_t bytes = store_->num_segments() * 16;
+  int64_t bytes = store_->num_segments() * 24;
   for (const std::unique_ptr<Table>& table : tables_) bytes += table->SavedBytes();
   lock.unlock();
   state.Reserve(bytes);
-  state.Put(kMagic);
-  state.Put(kVersion);
 
   lock.lock();
   TFA_RETURN_IF_ERROR(CheckOpen());
@@ -227,19 +185,31 @@ StatusOr<std::vector<FileSum>> Replay::Save(
   for (const std::unique_ptr<Table>& table : tables_) {
     state.PutString(table->options().name);
     const int64_t block = state.BeginBlock();
-    table->Save(snapshot, &state);
+    table->Save(&state);
     state.EndBlock(block);
   }
+  const std::shared_ptr<const SavedFiles> before = saved_;
   lock.unlock();
   is_long.reset();
   if (when_copied) when_copied();
 
-  std::vector<FileSum> sums;
-  TFA_RETURN_IF_ERROR(
-      WriteFiles(directory, state, snapshot.segments, store.get(), &sums));
+  auto saved = std::make_shared<SavedFiles>();
+  StatusOr<std::vector<FileSum>> sums = WriteFiles(
+      directory, base, *before, state, snapshot.segments, store.get(), saved.get());
+  lock.lock();
+  // What was restored meanwhile has other segments.
+  if (sums.ok() && store_ == store) saved_ = std::move(saved);
   return sums;
 } catch (const std::bad_alloc&) {
   return ResourceExhaustedError("no memory to write a checkpoint");
+}
+
+std::vector<std::string> Replay::SavedNames() {
+  const Lock lock(mutex_);
+  std::vector<std::string> names;
+  for (const StateFile& each : saved_->state) names.push_back(each.file.name);
+  for (const RowFile& each : saved_->rows) names.push_back(each.file.name);
+  return names;
 }
 
 Status Replay::Restore(const std::string& directory,
@@ -256,6 +226,15 @@ Status Replay::Restore(const std::string& directory,
                                       : std::string("not a checkpoint of a replay")) +
                                 "; this release reads versions 1 to " +
                                 std::to_string(kVersion));
+  }
+  auto saved = std::make_shared<SavedFiles>();
+  if (version > 3) {
+    std::vector<uint8_t> whole;
+    TFA_RETURN_IF_ERROR(LoadState(directory, files, &in, &whole, &saved->state));
+    TFA_RETURN_IF_ERROR(GetRowFiles(files, &in, &saved->rows));
+    if (!in.done()) return DataLossError("the checkpoint's state is longer than it is");
+    state.swap(whole);
+    in = Reader(state.data(), static_cast<int64_t>(state.size()));
   }
   const int64_t saved_epoch = version > 2 ? in.Get<int64_t>() : 0;
   if (!epoch.has_value()) {
@@ -277,7 +256,9 @@ Status Replay::Restore(const std::string& directory,
   TFA_RETURN_IF_ERROR(CheckBudget(*store, options));
   std::vector<Reader> blocks;
   TFA_RETURN_IF_ERROR(FindTables(options, &in, &blocks));
-  TFA_RETURN_IF_ERROR(ReadRows(directory, files, segments, store.get()));
+  TFA_RETURN_IF_ERROR(version > 3
+                          ? LoadRows(directory, saved->rows, segments, store.get())
+                          : ReadColumns(directory, files, segments, store.get()));
   std::vector<std::unique_ptr<Table>> tables;
   for (size_t t = 0; t < blocks.size(); ++t) {
     StatusOr<std::unique_ptr<Table>> table =
@@ -293,6 +274,7 @@ Status Replay::Restore(const std::string& directory,
   writers_ = std::move(writers);
   store_.swap(store);
   tables_.swap(tables);
+  saved_ = std::move(saved);
   packer_.Wake();
   waiters_.Notify();
   return OkStatus();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <system_error>
 
 #include "cc/crc32c.h"
@@ -35,6 +36,14 @@ int FlushToDisk(int fd) {
 }
 
 }  // namespace
+
+StatusOr<FileSum> FindFile(const std::vector<FileSum>& files, const std::string& name) {
+  const auto found =
+      std::find_if(files.begin(), files.end(),
+                   [&name](const FileSum& each) { return each.name == name; });
+  if (found != files.end()) return *found;
+  return DataLossError("the checkpoint's manifest does not name " + name);
+}
 
 FileWriter::FileWriter(const std::string& directory, const std::string& name)
     : path_(directory + "/" + name) {
@@ -120,16 +129,27 @@ Status FileReader::Open() {
 
 Status FileReader::Read(void* data, int64_t n) {
   if (n > left_) return Damaged("it ends early");
-  auto* at = static_cast<uint8_t*>(data);
+  TFA_RETURN_IF_ERROR(Fetch(expected_.bytes - left_, data, n));
   left_ -= n;
+  crc32c_ = Crc32c(crc32c_, data, n);
+  return OkStatus();
+}
+
+Status FileReader::ReadAt(int64_t offset, void* data, int64_t n) {
+  if (offset < 0 || n > expected_.bytes - offset) return Damaged("it ends early");
+  return Fetch(offset, data, n);
+}
+
+Status FileReader::Fetch(int64_t offset, void* data, int64_t n) {
+  auto* at = static_cast<uint8_t*>(data);
   while (n > 0) {
-    const ssize_t got = read(fd_, at, static_cast<size_t>(n));
+    const ssize_t got = pread(fd_, at, static_cast<size_t>(n), offset);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EIO) return Damaged("the disk cannot read it");
     if (got < 0) return SystemError("read", path_);
     if (got == 0) return Damaged("it ends early");
-    crc32c_ = Crc32c(crc32c_, at, got);
     at += got;
+    offset += got;
     n -= got;
   }
   return OkStatus();
@@ -139,6 +159,24 @@ Status FileReader::Finish() {
   if (left_ != 0) return Damaged("it is longer than its contents");
   if (crc32c_ != expected_.crc32c) return Damaged("its checksum does not match");
   return OkStatus();
+}
+
+bool LinkFile(const std::string& from, const std::string& to, const FileSum& file) {
+  const std::string path = from + "/" + file.name;
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0 || info.st_size != file.bytes) return false;
+  return link(path.c_str(), (to + "/" + file.name).c_str()) == 0;
+}
+
+std::string UniqueName(const std::string& prefix) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::random_device random;
+  std::string name = prefix + "-";
+  for (int word = 0; word < 4; ++word) {
+    uint32_t bits = random();
+    for (int i = 0; i < 8; ++i, bits >>= 4) name += kDigits[bits & 15];
+  }
+  return name + ".bin";
 }
 
 Status VerifyFile(const std::string& directory, const FileSum& expected) {

@@ -18,6 +18,9 @@ struct FileSum {
   uint32_t crc32c = 0;
 };
 
+// What the file of a name must hold; kDataLoss when it is not among them.
+StatusOr<FileSum> FindFile(const std::vector<FileSum>& files, const std::string& name);
+
 // Writes one new file. Errors are kIoError, with the path. Not thread-safe.
 class FileWriter {
  public:
@@ -55,13 +58,17 @@ class FileReader {
   Status Open();
   // The next n bytes; kDataLoss when there are fewer.
   Status Read(void* data, int64_t n);
+  // Any n bytes, whatever else was read; they do not count for `Finish`.
+  Status ReadAt(int64_t offset, void* data, int64_t n);
+  // What is wrong, in the words of the others. kDataLoss.
+  Status Damaged(const std::string& what) const;
   // kDataLoss unless all was read and is what was written.
   Status Finish();
 
   int64_t bytes_left() const { return left_; }
 
  private:
-  Status Damaged(const std::string& what) const;
+  Status Fetch(int64_t offset, void* data, int64_t n);
 
   const std::string path_;
   const FileSum expected_;
@@ -69,6 +76,14 @@ class FileReader {
   int64_t left_ = 0;
   uint32_t crc32c_ = 0;
 };
+
+// Gives a file of one directory the same name in another, too. Whether it worked; not
+// where file systems differ or have no links, nor unless the file has the bytes that
+// were written. What it holds is for the reader to check.
+bool LinkFile(const std::string& from, const std::string& to, const FileSum& file);
+
+// A name for a file that no other file ever has: it stands for what is in it.
+std::string UniqueName(const std::string& prefix);
 
 // Reads the whole file; ok when it is intact, kDataLoss when it is not.
 Status VerifyFile(const std::string& directory, const FileSum& expected);

@@ -68,24 +68,32 @@ class HeapSelector : public Selector {
     end_ = 0;
   }
 
-  // The slots, those written longest ago first: all that ties need.
+  // When each slot was written, which is all that ties need. By slot, so that it stays
+  // the same for those that did not change.
   void Save(Writer* out) const override {
-    std::vector<Node> nodes(heap_.data(), heap_.data() + size());
-    std::sort(nodes.begin(), nodes.end(), [](const Node& a, const Node& b) {
-      return a.written_at < b.written_at;
+    out->Put(num_writes_);
+    out->PutArrayOf<uint64_t>(end_, [this](int64_t slot) {
+      return places_[slot] == kAbsent ? 0 : heap_[PlaceOf(slot)].written_at;
     });
-    out->PutArrayOf<int64_t>(
-        size(), [&nodes](int64_t i) { return nodes[static_cast<size_t>(i)].slot; });
   }
 
   bool Load(Reader* in, const std::vector<double>& priorities,
             const std::vector<bool>& live) override {
-    std::vector<int64_t> slots;
-    if (!GetLiveSlots(in, live, &slots)) return false;
-    for (const int64_t slot : slots) {
+    const auto num_writes = in->Get<uint64_t>();
+    const std::vector<uint64_t> written_at = in->GetArray<uint64_t>();
+    std::vector<std::pair<uint64_t, int64_t>> order;
+    for (size_t slot = 0; slot < live.size(); ++slot) {
+      if (!live[slot]) continue;
+      if (slot >= written_at.size() || written_at[slot] >= num_writes) return false;
+      order.emplace_back(written_at[slot], slot);
+    }
+    std::sort(order.begin(), order.end());
+    for (const auto& [write, slot] : order) {
+      num_writes_ = write;
       Insert(slot, priorities[static_cast<size_t>(slot)]);
     }
-    return true;
+    num_writes_ = num_writes;
+    return in->ok();
   }
 
   Status CheckValid() const override {

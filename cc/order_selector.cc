@@ -22,6 +22,7 @@ class OrderSelector : public Selector {
     links_[slot] = {newest_, kNone};
     (newest_ == kNone ? oldest_ : links_[newest_].newer) = slot;
     newest_ = slot;
+    end_ = std::max(end_, slot + 1);
     ++size_;
   }
 
@@ -30,6 +31,7 @@ class OrderSelector : public Selector {
     const Link link = links_[slot];
     (link.older == kNone ? oldest_ : links_[link.older].newer) = link.newer;
     (link.newer == kNone ? newest_ : links_[link.newer].older) = link.older;
+    links_[slot].newer = kNone;
     --size_;
   }
 
@@ -76,21 +78,29 @@ class OrderSelector : public Selector {
     oldest_ = kNone;
     newest_ = kNone;
     size_ = 0;
+    end_ = 0;
   }
 
+  // The links by slot: listed from the oldest on, every slot would move with each
+  // insert, and the next checkpoint could share nothing.
   void Save(Writer* out) const override {
-    int64_t slot = oldest_;
-    out->PutArrayOf<int64_t>(size_, [this, &slot](int64_t) {
-      return std::exchange(slot, links_[slot].newer);
-    });
+    out->Put(oldest_);
+    out->PutArrayOf<int64_t>(end_, [this](int64_t slot) { return links_[slot].newer; });
   }
 
   bool Load(Reader* in, const std::vector<double>&,
             const std::vector<bool>& live) override {
-    std::vector<int64_t> slots;
-    if (!GetLiveSlots(in, live, &slots)) return false;
-    for (const int64_t slot : slots) Insert(slot, 0.0);
-    return true;
+    auto slot = in->Get<int64_t>();
+    const std::vector<int64_t> newer = in->GetArray<int64_t>();
+    std::vector<bool> missing = live;
+    missing.resize(newer.size());
+    for (; slot != kNone; slot = newer[static_cast<size_t>(slot)]) {
+      const auto index = static_cast<size_t>(slot);
+      if (slot < 0 || index >= newer.size() || !missing[index]) return false;
+      missing[index] = false;
+      Insert(slot, 0.0);
+    }
+    return size_ == std::count(live.begin(), live.end(), true);
   }
 
   Status CheckValid() const override {
@@ -123,6 +133,7 @@ class OrderSelector : public Selector {
   int64_t oldest_ = kNone;
   int64_t newest_ = kNone;
   int64_t size_ = 0;
+  int64_t end_ = 0;  // greater than every slot that there was
 };
 
 }  // namespace

@@ -20,6 +20,8 @@
 #include "cc/packing_thread.h"
 #include "cc/pattern.h"
 #include "cc/run.h"
+#include "cc/saved_rows.h"
+#include "cc/saved_state.h"
 #include "cc/status.h"
 #include "cc/step_store.h"
 #include "cc/table.h"
@@ -27,6 +29,12 @@
 #include "cc/workers.h"
 
 namespace tfa {
+
+// Files of the last checkpoint that was written or restored.
+struct SavedFiles {
+  std::vector<StateFile> state;
+  std::vector<RowFile> rows;
+};
 
 struct ReplayOptions {
   std::vector<Column> columns;
@@ -165,13 +173,18 @@ class Replay {
   // flushed to the disk, and says what is in them. The mutex is held to copy what is
   // not rows; rows are pinned and written without it. `when_copied` is called once,
   // with nothing held, when that is done: later changes are not in the checkpoint.
+  // Files of an earlier checkpoint of this replay that hold what has not changed are
+  // linked instead, as far as they are in the directory `base`.
   StatusOr<std::vector<FileSum>> Save(const std::string& directory,
+                                      const std::string& base = {},
                                       const std::function<void()>& when_copied = {});
+  // Names of the files that were saved or restored last and may be linked.
+  std::vector<std::string> SavedNames();
   // Replaces everything by what was saved, whose files must be as `files` says. Items
   // keep their keys; new ones get keys of `epoch` or, if there is none, of one that is
-  // later than this replay's and the saved one's. The options of this replay count, not those of then;
-  // kInvalidArgument when the steps or tables do not fit, kDataLoss when a file is
-  // damaged, kIoError.
+  // later than this replay's and the saved one's. The options of this replay count, not
+  // those of then; kInvalidArgument when the steps or tables do not fit, kDataLoss when
+  // a file is damaged, kIoError.
   Status Restore(const std::string& directory, const std::vector<FileSum>& files,
                  std::optional<int64_t> epoch = std::nullopt);
 
@@ -293,6 +306,7 @@ class Replay {
   std::shared_ptr<StepStore> store_;
   std::vector<std::unique_ptr<Table>> tables_;
   ChunkWriters writers_;
+  std::shared_ptr<const SavedFiles> saved_ = std::make_shared<SavedFiles>();
 
   // By table, the largest batch that was checked and the most items made at once:
   // whatever exceeds them is checked against the rate limiter first.

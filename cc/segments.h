@@ -64,6 +64,7 @@ class Segments {
   int32_t prev(int32_t segment) const { return header(segment).prev; }
   // Orders segments by when they were started.
   int64_t started_at(int32_t segment) const { return header(segment).started_at; }
+  int64_t num_started() const { return num_started_; }
   bool referenced(int32_t segment) const { return header(segment).refs > 0; }
   // Bytes that a segment takes, packed or raw.
   int64_t BytesOf(int32_t segment) const;
@@ -85,6 +86,9 @@ class Segments {
   int32_t StartEmpty();
   Status GiveMemory(int32_t segment);
   void Link(int32_t segment, int32_t next);
+  // When a segment was started, and how many were, in the store that was saved.
+  void SetStartedAt(int32_t segment, int64_t at) { header(segment).started_at = at; }
+  void SetNumStarted(int64_t n) { num_started_ = n; }
 
   void Ref(int32_t segment, int32_t n = 1) { header(segment).refs += n; }
   void Unref(int32_t segment, int32_t n = 1) {

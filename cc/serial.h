@@ -61,6 +61,11 @@ class Writer {
     }
   }
 
+  // Ends a section: successive checkpoints are compared section by section, so what
+  // grows or shrinks within one does not move the others.
+  void EndSection() { section_ends_.push_back(size()); }
+  const std::vector<int64_t>& section_ends() const { return section_ends_; }
+
   // Makes what is put until EndBlock a block, which a reader may skip.
   int64_t BeginBlock() {
     Put(int64_t{0});
@@ -86,6 +91,7 @@ class Writer {
   }
 
   std::vector<uint8_t, AlignedAllocator<uint8_t>> bytes_;
+  std::vector<int64_t> section_ends_;
 };
 
 // Gives back what a Writer collected, in the same order.

@@ -254,6 +254,7 @@ class StepStore {
   void ForEachGroup(const Window* windows, int64_t n, One one, Many many);
   bool LinkSegments(const std::vector<int32_t>& next,
                     const std::vector<SegmentRows>& segments);
+  bool LoadStarts(Reader* in, const std::vector<SegmentRows>& segments);
   bool LoadStream(uint32_t version, Reader* in, Stream* stream,
                   std::vector<bool>* taken, const std::vector<SegmentRows>& segments);
   template <class Visitor>

@@ -126,6 +126,9 @@ StoreSnapshot StepStore::Save(Writer* out) {
     const int32_t next = segments_.next(s);
     return next >= 0 && segments_.prev(next) == s ? number(next) : -1;
   });
+  out->PutArrayOf<int64_t>(
+      n, [&](int64_t i) { return StartedAt(snapshot.segments[Index(i)].segment); });
+  out->Put(segments_.num_started());
   for (const Stream& stream : streams_) {
     out->Put(stream.rows_in_last);
     out->Put(stream.next_step);
@@ -204,6 +207,7 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
     segments->push_back({(*store)->segments_.StartEmpty(), written});
   }
   bool good = (*store)->LinkSegments(next, *segments);
+  if (version > 3) good = good && (*store)->LoadStarts(in, *segments);
   std::vector<bool> taken(segments->size());
   for (int64_t i = 0; i < was.num_streams && good; ++i) {
     Stream* const stream = &(*store)->streams_[Index(i)];
@@ -212,6 +216,21 @@ StatusOr<std::unique_ptr<StepStore>> StepStore::Load(
   }
   if (!good) return Contradiction();
   return store;
+}
+
+// Segments stay known by when they were started: the files of rows name them by it.
+bool StepStore::LoadStarts(Reader* in, const std::vector<SegmentRows>& segments) {
+  const std::vector<int64_t> starts = in->GetArray<int64_t>();
+  const auto num_started = in->Get<int64_t>();
+  if (!in->ok() || starts.size() != segments.size()) return false;
+  int64_t next = 0;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (starts[i] < next || starts[i] >= num_started) return false;
+    segments_.SetStartedAt(segments[i].segment, starts[i]);
+    next = starts[i] + 1;
+  }
+  segments_.SetNumStarted(num_started);
+  return num_started >= next;
 }
 
 bool StepStore::LinkSegments(const std::vector<int32_t>& next,

@@ -186,9 +186,9 @@ class Table {
   // which is what lets go of the items' rows.
   void Reset();
 
-  // Writes the items, naming segments by their numbers in `snapshot`, and all else
-  // that the calls to come depend on.
-  void Save(const StoreSnapshot& snapshot, Writer* out) const;
+  // Writes the items, naming segments by when they were started, and all else that the
+  // calls to come depend on; by slot, so that what does not change stays where it is.
+  void Save(Writer* out) const;
   // About as many bytes as that is.
   int64_t SavedBytes() const { return num_slots_ * 64; }
   // A table as it was saved, over a store that was loaded. `options` count, not those
@@ -263,7 +263,8 @@ class Table {
   Status LoadItems(const std::vector<SegmentRows>& segments, uint32_t version,
                    Reader* in);
   bool LoadCounts(Reader* in);
-  bool LoadSelector(const SelectorOptions& options, Selector* selector, Reader* in);
+  bool LoadSelector(const SelectorOptions& options, uint32_t version,
+                    Selector* selector, Reader* in);
   void KeepWithinBounds();
 
   TableOptions options_;

@@ -12,7 +12,7 @@ namespace {
 
 // An item as it is stored.
 struct ItemRecord {
-  int32_t segment;
+  uint32_t segment;  // the low bits of when it was started; to version 3, its number
   int32_t offset;
   int32_t length;  // 0: the slot is free
   uint32_t episode_step;
@@ -30,16 +30,48 @@ void PutSelector(const SelectorOptions& options, const Selector& selector,
   const int64_t block = out->BeginBlock();
   selector.Save(out);
   out->EndBlock(block);
+  out->EndSection();
+}
+
+// Finds segments by the low 32 bits of when they were started. So many are never in
+// use that two of them have the same.
+class SegmentFinder {
+ public:
+  SegmentFinder(const StepStore& store, const std::vector<SegmentRows>& segments) {
+    for (const SegmentRows& each : segments) {
+      const auto low = static_cast<uint32_t>(store.StartedAt(each.segment));
+      found_.emplace_back(low, each.segment);
+    }
+    std::sort(found_.begin(), found_.end());
+  }
+
+  // -1 when there is none.
+  int32_t Find(uint32_t low) const {
+    const auto found = std::lower_bound(found_.begin(), found_.end(),
+                                        std::pair<uint32_t, int32_t>(low, 0));
+    return found != found_.end() && found->first == low ? found->second : -1;
+  }
+
+ private:
+  std::vector<std::pair<uint32_t, int32_t>> found_;
+};
+
+// To version 3 these selectors were saved as their slots in the order of insertion.
+bool WasAList(SelectorOptions::Kind kind) {
+  using Kind = SelectorOptions::Kind;
+  return kind == Kind::kFifo || kind == Kind::kLifo || kind == Kind::kMinHeap ||
+         kind == Kind::kMaxHeap;
 }
 
 }  // namespace
 
-void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
-  out->PutArrayOf<ItemRecord>(num_slots_, [this, &snapshot](int64_t slot) {
+void Table::Save(Writer* out) const {
+  out->EndSection();
+  out->PutArrayOf<ItemRecord>(num_slots_, [this](int64_t slot) {
     const Item& saved = item(slot);
     const Window window = saved.live() ? saved.window : Window();
-    const auto segment = static_cast<size_t>(window.segment);
-    return ItemRecord{saved.live() ? snapshot.numbers[segment] : 0,
+    const int64_t started_at = saved.live() ? store_->StartedAt(window.segment) : 0;
+    return ItemRecord{static_cast<uint32_t>(started_at),
                       window.offset,
                       window.length,
                       window.episode_step,
@@ -48,7 +80,9 @@ void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
                       saved.life,
                       saved.times_sampled};
   });
+  out->EndSection();
   out->PutArrayOf<int64_t>(num_free_, [this](int64_t i) { return free_slots_[i]; });
+  out->EndSection();
   out->Put(first_generation_);
   for (const uint64_t word : random_.state()) out->Put(word);
   for (const int64_t count : {limiter_.num_inserts(), limiter_.num_samples(),
@@ -56,6 +90,7 @@ void Table::Save(const StoreSnapshot& snapshot, Writer* out) const {
     out->Put(count);
   }
   out->Put(max_priority_);
+  out->EndSection();
   PutSelector(options_.sampler, *sampler_, out);
   PutSelector(options_.remover, *remover_, out);
 }
@@ -69,10 +104,11 @@ StatusOr<std::unique_ptr<Table>> Table::Load(TableOptions options, StepStore* st
   if (!table.ok()) return table.status();
   Table* const t = table->get();
   TFA_RETURN_IF_ERROR(t->LoadItems(segments, version, in));
-  const bool good = t->LoadCounts(in) &&
-                    t->LoadSelector(t->options_.sampler, t->sampler_.get(), in) &&
-                    t->LoadSelector(t->options_.remover, t->remover_.get(), in) &&
-                    in->done();
+  const bool good =
+      t->LoadCounts(in) &&
+      t->LoadSelector(t->options_.sampler, version, t->sampler_.get(), in) &&
+      t->LoadSelector(t->options_.remover, version, t->remover_.get(), in) &&
+      in->done();
   if (!good) return t->Contradiction();
   t->KeepWithinBounds();
   return table;
@@ -92,12 +128,16 @@ Status Table::LoadItems(const std::vector<SegmentRows>& segments, uint32_t versi
   last_generation_ = first_generation_;
   num_slots_ = static_cast<int64_t>(records.size());
   if (num_slots_ > capacity_) ReserveSlots(num_slots_);
+  const SegmentFinder finder(*store_, segments);
   size_t num_free = 0;
   for (size_t slot = 0; slot < records.size(); ++slot) {
     const ItemRecord& record = records[slot];
     Item& loaded = item(static_cast<int64_t>(slot));
     if (record.times_sampled < 0) return Contradiction();
-    loaded.window = {record.segment, record.offset, record.length, record.episode_step};
+    const int32_t segment = version > 3 && record.length != 0
+                                ? finder.Find(record.segment)
+                                : static_cast<int32_t>(record.segment);
+    loaded.window = {segment, record.offset, record.length, record.episode_step};
     loaded.priority = record.priority;
     loaded.inserted_at = record.inserted_at;
     loaded.life = record.life & kLifeMask;
@@ -155,8 +195,8 @@ bool Table::LoadCounts(Reader* in) {
                      });
 }
 
-bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
-                         Reader* in) {
+bool Table::LoadSelector(const SelectorOptions& options, uint32_t version,
+                         Selector* selector, Reader* in) {
   const bool same_kind = in->Get<int32_t>() == static_cast<int32_t>(options.kind);
   Reader block = in->GetBlock();
   if (!in->ok()) return false;
@@ -168,8 +208,13 @@ bool Table::LoadSelector(const SelectorOptions& options, Selector* selector,
     priorities[i] = each.priority;
     live[i] = each.live();
   }
-  if (same_kind) return selector->Load(&block, priorities, live) && block.done();
   std::vector<int64_t> slots(num_slots);
+  if (same_kind && version < 4 && WasAList(options.kind)) {
+    if (!GetLiveSlots(&block, live, &slots) || !block.done()) return false;
+    for (const int64_t slot : slots) selector->Insert(slot, item(slot).priority);
+    return true;
+  }
+  if (same_kind) return selector->Load(&block, priorities, live) && block.done();
   std::iota(slots.begin(), slots.end(), 0);
   std::sort(slots.begin(), slots.end(), [this](int64_t a, int64_t b) {
     return item(a).inserted_at < item(b).inserted_at;

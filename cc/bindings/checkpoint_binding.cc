@@ -17,7 +17,7 @@ namespace tfa {
 namespace {
 
 std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
-                          const py::object& when_copied) {
+                          const std::string& base, const py::object& when_copied) {
   const auto call = [&when_copied] {
     try {
       when_copied();
@@ -29,7 +29,7 @@ std::vector<FileSum> Save(ReplayBinding& self, const std::string& directory,
   Replay& replay = self.replay();
   return ValueOrThrow([&] {
     WithoutGil without_gil;
-    return replay.Save(directory, [&] {
+    return replay.Save(directory, base, [&] {
       if (!when_copied.is_none()) without_gil.Interrupt(call);
     });
   }());
@@ -68,6 +68,12 @@ void BindCheckpoints(py::module_& module) {
 
   py::reinterpret_borrow<py::class_<ReplayBinding>>(module.attr("Replay"))
       .def("save", &Save)
+      .def("saved_names",
+           [](ReplayBinding& self) {
+             Replay& replay = self.replay();
+             const WithoutGil without_gil;
+             return replay.SavedNames();
+           })
       .def("restore", &Restore);
 }
 

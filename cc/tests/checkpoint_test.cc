@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -258,6 +259,51 @@ TEST_F(CheckpointTest, ASaveIsOfOneMomentWhileOthersGoOn) {
     ASSERT_TRUE(restored->CheckValid().ok()) << restored->CheckValid().message();
   }
   busy.join();
+  EXPECT_TRUE(saved->CheckValid().ok());
+}
+
+int64_t NumLinked(const std::string& directory, const std::vector<FileSum>& files) {
+  return std::count_if(files.begin(), files.end(), [&directory](const FileSum& each) {
+    return std::filesystem::hard_link_count(directory + "/" + each.name) > 1;
+  });
+}
+
+TEST_F(CheckpointTest, ASaveLinksWhatHasNotChangedAndLeavesOutWhatComesMeanwhile) {
+  ReplayOptions options = Options(Kind::kPrioritized, Kind::kFifo);
+  options.tables.pop_back();
+  options.tables[0].max_size = 5000;
+  options.columns = {{"x", DType::kUint8, {1024}}};
+  options.segment_rows = 16;
+  const auto saved = Make(options);
+  std::vector<uint8_t> x(kStreams * 1024);
+  const auto append = [&](int num_ticks) {
+    for (int i = 0; i < num_ticks; ++i) {
+      std::fill(x.begin(), x.end(), static_cast<uint8_t>(i));
+      const void* const columns[] = {x.data()};
+      RowFlags rows[kStreams];
+      for (int32_t k = 0; k < kStreams; ++k) rows[k] = {k, i == 0, false};
+      ASSERT_TRUE(saved->Append(rows, kStreams, columns, nullptr, kNoWait).ok());
+    }
+  };
+  append(2000);
+  std::string base;
+  for (int i = 0; i < 5; ++i) {
+    const std::string directory = directory_ + "/" + std::to_string(i);
+    std::filesystem::create_directory(directory);
+    append(20);
+    const int64_t inserted = saved->Stats(0)->num_inserted;
+    const auto files = saved->Save(directory, base, [&] { append(20); });
+    ASSERT_TRUE(files.ok()) << files.status().message();
+    EXPECT_EQ(NumLinked(directory, *files) > 0, i > 0);
+    std::filesystem::remove_all(base);
+    const auto restored = Make(options);
+    const Status status = restored->Restore(directory, *files);
+    ASSERT_TRUE(status.ok()) << status.message();
+    ASSERT_TRUE(restored->CheckValid().ok()) << restored->CheckValid().message();
+    EXPECT_EQ(restored->Stats(0)->size, 5000);
+    EXPECT_EQ(restored->Stats(0)->num_inserted, inserted);
+    base = directory;
+  }
   EXPECT_TRUE(saved->CheckValid().ok());
 }
 

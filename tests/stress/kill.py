@@ -23,7 +23,8 @@ import numpy as np
 
 from tfagents_core import replay
 
-STEPS = {"x": replay.Column((8,), np.uint64)}
+NUM_COLUMNS = 64  # So many that successive checkpoints share files of rows.
+STEPS = {"x": replay.Column((NUM_COLUMNS,), np.uint64)}
 ROWS_PER_SAVE = 500
 MAX_SIZE = 5_000
 
@@ -41,8 +42,8 @@ def make() -> replay.Replay:
 
 
 def expected_rows(index: np.ndarray) -> np.ndarray:
-    """The contents of the rows appended as the index-th, uint64 `[N, 8]`."""
-    columns = np.arange(8, dtype=np.uint64)
+    """The contents of the rows appended as the index-th, uint64 `[N, C]`."""
+    columns = np.arange(NUM_COLUMNS, dtype=np.uint64)
     return (index.astype(np.uint64)[:, None] + columns) * np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -102,7 +103,7 @@ def run(num_kills: int, seed: int, directory: pathlib.Path) -> None:
             os.close(reader)
             save_for_ever(directory, writer)
         os.close(writer)
-        time.sleep(rng.uniform(0.0, 0.15))
+        time.sleep(rng.uniform(0.0, 0.3))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         with os.fdopen(reader, "rb") as reports:

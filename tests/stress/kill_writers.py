@@ -25,8 +25,8 @@ import numpy as np
 from tfagents_core import replay
 
 directory, lives_on = sys.argv[1], sys.argv[2] == "finish"
-steps = {"value": replay.Column((), np.int64), "frame": replay.Column((300,), np.uint8)}
-table = replay.Table("t", pattern=replay.NStep(1), max_size=100_000,
+steps = {"value": replay.Column((), np.int64), "frame": replay.Column((20,), np.uint8)}
+table = replay.Table("t", pattern=replay.NStep(1), max_size=10_000_000,
                      outputs={"value": replay.views.Row("value", -1)},
                      rate_limiter=replay.MinSize(1))
 buffer = replay.Replay(steps, [table], num_streams=3, segment_rows=16)
@@ -36,7 +36,7 @@ def rows(writer, number):
     # A stream of episodes of 10 steps; chunk n has the steps 4 n to 4 n + 3.
     step = np.arange(4 * number, 4 * number + 4)
     return {"value": 1_000_000 * writer + step,
-            "frame": np.zeros((4, 300), np.uint8)}, step % 10 == 0, step % 10 == 9
+            "frame": np.zeros((4, 20), np.uint8)}, step % 10 == 0, step % 10 == 9
 
 def acknowledge(writer, number):
     os.write(1, f"{writer} {number}\\n".encode())

@@ -433,6 +433,7 @@ class Replay:
         self,
         directory: checkpoint.Path,
         *,
+        base: checkpoint.Path | None = None,
         when_copied: Callable[[], object] | None = None,
     ) -> None:
         """Writes everything, as it is at this moment, into a new directory.
@@ -447,10 +448,17 @@ class Replay:
         `<directory>.partial`. What a process that died left under such a name beside it
         is removed. Saves to the same name must not overlap.
 
+        Files with rows and items that have not changed since this replay was last
+        saved, or restored, are hard links to those of that checkpoint: a save writes
+        what changed. Either checkpoint may be removed without harm to the other. Where
+        there are no hard links, everything is written.
+
         Args:
             directory: must not exist; its parents are created. `latest_intact` finds
                 the newest of several by the number in its name, such as
                 `replay-000123`.
+            base: the checkpoint that was saved or restored last, if it is not in the
+                same parent directory, where it is found by itself. "" shares nothing.
             when_copied: called once, in this thread, when everything is copied or
                 pinned: later changes by other threads are not in the checkpoint.
                 Exceptions that it raises are printed and ignored.
@@ -461,7 +469,7 @@ class Replay:
                 nothing at `directory`, and earlier checkpoints are untouched.
             ClosedError: when the replay is closed.
         """
-        checkpoint.save(self._core, directory, when_copied=when_copied)
+        checkpoint.save(self._core, directory, base=base, when_copied=when_copied)
 
     def restore(self, directory: checkpoint.Path, *, epoch: int | None = None) -> None:
         """Replaces everything by a saved replay, or raises and changes nothing.

@@ -1,14 +1,18 @@
 """Checkpoints of a replay: directories that appear only once they are complete.
 
 `manifest.json` names every other file with its size and CRC-32C, and has a checksum of
-itself. The files are little-endian binary: `column-<c>.bin` holds the rows of column c
-(in the order of `tree.flatten`), `episode_step.bin` their index within their episode
-(uint32), and `state.bin` everything else. Nothing is pickled.
+itself. The files are little-endian binary: `rows-<id>.bin` hold the rows of segments,
+`state-<id>.bin` parts of the items and selectors, and `state.bin` everything else, among
+it what has changed in those parts since they were written. Nothing is pickled.
 
 A checkpoint is written into `<name>.partial` beside its place; every file and the
 directory are flushed to the disk before the directory is renamed. Nothing else is
 touched, but for what a process that died left half written: an earlier checkpoint has
 another name and stays as it is.
+
+Files that hold what has not changed since an earlier checkpoint are hard links to that
+one's. The `<id>` is random and never given again, so a file's name stands for what is in
+it: replays that went on from the same checkpoint cannot take up each other's files.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ _FORMAT = "tfagents_core.replay"
 _VERSION = 1
 _PARTIAL = ".partial"
 _IS_OURS = re.compile(
-    r"manifest\.json|state\.bin|episode_step\.bin|column-\d+\.bin"
+    r"manifest\.json|state\.bin|(state|rows)-[0-9a-f]{32}\.bin"
+    r"|episode_step\.bin|column-\d+\.bin"
 ).fullmatch
 
 Path = str | os.PathLike[str]
@@ -41,6 +46,7 @@ def save(
     core: _core.Replay,
     directory: Path,
     *,
+    base: Path | None = None,
     when_copied: Callable[[], object] | None = None,
 ) -> None:
     """Writes a replay into a new directory; see `Replay.save`."""
@@ -53,9 +59,10 @@ def save(
     _make_directory(target.parent)
     _remove_leftovers(target.parent)
     partial = target.with_name(target.name + _PARTIAL)
+    shared = _find_base(core, target.parent) if base is None else os.fspath(base)
     with _held(partial):
         try:
-            files = core.save(str(partial), when_copied)
+            files = core.save(str(partial), shared, when_copied)
             _write(partial / _MANIFEST, _encode_manifest(files))
             _flush_directory(partial)
             partial.rename(target)
@@ -63,6 +70,18 @@ def save(
             shutil.rmtree(partial, ignore_errors=True)
             raise
     _flush_directory(target.parent)
+
+
+def _find_base(core: _core.Replay, parent: pathlib.Path) -> str:
+    """The directory in `parent` with most of the files that a save may link, or ''."""
+    names = set(core.saved_names())
+    most, base = 0, ""
+    for path in parent.iterdir() if names else ():
+        with contextlib.suppress(OSError):  # No directory, or removed meanwhile.
+            found = len(names.intersection(os.listdir(path)))
+            if found > most:
+                most, base = found, str(path)
+    return base
 
 
 def _make_directory(path: pathlib.Path) -> None:
