@@ -110,9 +110,9 @@ Status Replay::CheckOpen() const {
   return closed_ ? CancelledError("the replay is closed") : OkStatus();
 }
 
-// The one way to wait: in a line, for a turn that `can_go` describes, but never past the
-// deadline; the caller looks again at what it wants. Signals are the business of the
-// binding, which therefore gives deadlines that are near.
+// The one way to wait: in a line, for a turn that `can_go` describes, but never past
+// the deadline; the caller looks again at what it wants. Signals are the business of
+// the binding, which therefore gives deadlines that are near.
 Status Replay::Await(Waiters::Line line, const Waiters::CanGo& can_go,
                      const std::string& reason, Lock* lock, Deadline deadline,
                      StatusCode when_late) {
@@ -242,8 +242,8 @@ Status Replay::AppendRows(AppendCall* call, Deadline deadline) try {
   return NoMemory("append");
 }
 
-// Whether the rows can be appended now. If not, waits for a change: `*lock` was given up
-// in between.
+// Whether the rows can be appended now. If not, waits for a change: `*lock` was given
+// up in between.
 StatusOr<bool> Replay::Admit(const AppendCall& call, Lock* lock, Deadline deadline) {
   TFA_RETURN_IF_ERROR(call.is_run ? PlanRun(call.rows, call.n)
                                   : PlanAppend(call.rows, call.n));
@@ -286,8 +286,10 @@ Status Replay::Commit(const AppendCall& call) {
                   : store_->Append(call.rows, n, call.columns));
   if (store_->num_unpacked() > 0) packer_.Wake();
   for (size_t t = 0; t < tables_.size(); ++t) {
-    const double* const given = call.priorities == nullptr ? nullptr : call.priorities[t];
-    std::vector<int64_t>* const made = call.keys == nullptr ? nullptr : &(*call.keys)[t];
+    const double* const given =
+        call.priorities == nullptr ? nullptr : call.priorities[t];
+    std::vector<int64_t>* const made =
+        call.keys == nullptr ? nullptr : &(*call.keys)[t];
     if (call.is_run) {
       MakeRunItems(t, n, given, made);
     } else {

@@ -110,16 +110,16 @@ class Replay {
                      const double* const* priorities, Deadline deadline,
                      NewKeys* keys = nullptr);
 
-  // The same at most once for each chunk, on a stream that is the writer's alone from its
-  // first chunk until it closes. False when the chunk was appended before: then nothing
-  // happens. The rows' streams are filled in. kInvalidArgument when it is not the
-  // writer's next chunk, or no stream is free. Unless `ask_limiters`, no rate limiter is
-  // asked: for what was let in once before.
+  // The same at most once for each chunk, on a stream that is the writer's alone from
+  // its first chunk until it closes. False when the chunk was appended before: then
+  // nothing happens. The rows' streams are filled in. kInvalidArgument when it is not
+  // the writer's next chunk, or no stream is free. Unless `ask_limiters`, no rate
+  // limiter is asked: for what was let in once before.
   StatusOr<bool> AppendChunk(const Chunk& chunk, RowFlags* rows, int64_t n,
                              const void* const* columns,
                              const double* const* priorities, Deadline deadline,
                              bool ask_limiters = true);
-  // The last number of a writer that was appended or closed with; -1 when there is none.
+  // The last number of a writer that was appended or closed with; -1 for none.
   StatusOr<int64_t> LastNumber(const std::string& writer) const;
   StatusOr<std::vector<Chunk>> ListWriters() const;
   // Takes a writer's stream away, as its next chunk: at most once too. Its items stay,
@@ -324,7 +324,8 @@ class Replay {
   std::vector<double> priorities_;
   int64_t num_appends_ = 0;
 
-  PackingThread packer_{&mutex_, [this] { return store_; }, [this] { waiters_.Notify(); }};
+  PackingThread packer_{&mutex_, [this] { return store_; },
+                        [this] { waiters_.Notify(); }};
 };
 
 }  // namespace tfa

@@ -195,8 +195,8 @@ class Table {
   // of then: items that exceed them are removed, a sampler or remover of another kind
   // starts with the items in the order they came. kInvalidArgument when the outputs
   // cannot show the items, kDataLoss when what was saved, by a release of that
-  // `version` of the format, contradicts itself or the store. `keys`: of an epoch in which neither those that were saved nor those that
-  // were given out since are.
+  // `version` of the format, contradicts itself or the store. `keys`: of an epoch in
+  // which neither those that were saved nor those that were given out since are.
   static StatusOr<std::unique_ptr<Table>> Load(TableOptions options, StepStore* store,
                                                const std::vector<SegmentRows>& segments,
                                                KeySpace keys, uint32_t version,

@@ -102,7 +102,8 @@ StatusOr<int> Waiters::Event() {
   return ends[0];
 }
 
-// One byte is in the pipe, or none.
+// A few bytes are in the pipe at most: one for each time that it was cleared while it
+// was being signalled.
 void Waiters::SignalEvent() {
   if (event_in_ < 0 || is_signalled_.exchange(true)) return;
   const char byte = 1;
@@ -111,10 +112,11 @@ void Waiters::SignalEvent() {
 }
 
 void Waiters::ClearEvent() {
-  if (event_out_ < 0 || !is_signalled_) return;
-  char byte = 0;
-  while (read(event_out_, &byte, 1) < 0 && errno == EINTR) {
+  if (event_out_ < 0) return;
+  char bytes[64];
+  while (read(event_out_, bytes, sizeof(bytes)) < 0 && errno == EINTR) {
   }
+  // What changes before this is seen by whoever looks afterwards.
   is_signalled_ = false;
 }
 

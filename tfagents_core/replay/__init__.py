@@ -34,6 +34,7 @@ for use; all that it is made of can be put together otherwise:
 
 from tfagents_core.replay import views
 from tfagents_core.replay._core import ClosedError, DamagedCheckpointError
+from tfagents_core.replay.asynchronous import AsyncReplay
 from tfagents_core.replay.buffer import Replay
 from tfagents_core.replay.checkpoint import latest_intact
 from tfagents_core.replay.columns import Column
@@ -69,6 +70,7 @@ from tfagents_core.replay.tables import (
 )
 
 __all__ = [
+    "AsyncReplay",
     "ClosedError",
     "Column",
     "DamagedCheckpointError",

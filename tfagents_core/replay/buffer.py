@@ -516,6 +516,22 @@ class Replay:
         """
         self._core.wait_until_compressed(timeout)
 
+    def event(self) -> int:
+        """A file descriptor for event loops; see `AsyncReplay`.
+
+        It is readable from any change on until `clear_event`, also from the replay's
+        closing on. It belongs to the replay.
+
+        Raises:
+            OSError: when there is no descriptor left.
+            ClosedError: when the replay is closed.
+        """
+        return self._core.event()
+
+    def clear_event(self) -> None:
+        """Makes `event` unreadable until the next change."""
+        self._core.clear_event()
+
     def close(self) -> None:
         """Makes all later calls, and those that are waiting, raise `ClosedError`."""
         self._core.close()
