@@ -55,11 +55,11 @@ void ThrowIfError(const Status& status) {
   throw py::error_already_set();
 }
 
-void WaitReport::Update(const std::string& reason) {
+void WaitReport::Update(const std::string& reason, bool for_ever) {
   if (!wait_) {
     wait_ = py::module_::import("tfagents_core.replay.waiting").attr("Wait")();
   }
-  wait_.attr("update")(reason);
+  wait_.attr("update")(reason, for_ever);
 }
 
 void DefineErrors(py::module_& module) {

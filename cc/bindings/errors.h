@@ -37,8 +37,8 @@ Deadline ToDeadline(std::optional<double> timeout);
 // Reports what a waiting call waits for, through Python; see replay/waiting.py.
 class WaitReport {
  public:
-  // REQUIRES: the GIL.
-  void Update(const std::string& reason);
+  // Throws a RuntimeError when a wait `for_ever` can have no end. REQUIRES: the GIL.
+  void Update(const std::string& reason, bool for_ever);
 
  private:
   pybind11::object wait_;
@@ -80,7 +80,7 @@ Status WaitInterruptibly(Deadline deadline, bool try_first, Attempt attempt) {
     const bool is_busy = status.code() == StatusCode::kUnavailable;
     last = is_busy ? std::max(deadline, begin + kPatience) : deadline;
     if (std::chrono::steady_clock::now() >= last) return status;
-    report.Update(status.message());
+    report.Update(status.message(), last == Deadline::max() && !is_busy);
   }
 }
 

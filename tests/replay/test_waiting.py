@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -63,3 +65,56 @@ def test_only_another_reason_is_reported_again(
         "for memory.",
         "for 2.",
     ]
+
+
+ALONE = """
+import threading, sys
+import numpy as np
+from tfagents_core import replay
+
+table = replay.Table("t", pattern=replay.NStep(1), max_size=10,
+                     outputs=replay.views.Row("x", 0), rate_limiter=replay.{limiter})
+buffer = replay.Replay({{"x": replay.Column((), np.float32)}}, [table])
+if sys.argv[1] == "alone":
+    try:
+        {call}
+    except RuntimeError as error:
+        print(error)
+else:
+    thread = threading.Thread(target=lambda: {call})
+    thread.start()
+    threading.Event().wait(1.5)
+    buffer.append_steps({{"x": np.zeros(3, np.float32)}}, True)
+    thread.join()
+    print("went on")
+"""
+
+
+@pytest.mark.parametrize(
+    "limiter, call, reason",
+    [
+        ("MinSize(1)", "buffer.tables['t'].sample(1)", "waiting to sample from table"),
+        (
+            "SampleToInsertRatio(1.0, 1, 2.0)",
+            "[buffer.append_one({'x': 0.0}, first=i == 0) for i in range(9)]",
+            "waiting to insert into table",
+        ),
+    ],
+)
+def test_a_program_of_one_thread_does_not_wait_for_itself(
+    limiter: str, call: str, reason: str
+) -> None:
+    code = ALONE.format(limiter=limiter, call=call)
+    printed = subprocess.check_output(
+        [sys.executable, "-c", code, "alone"], text=True, timeout=60
+    )
+    assert printed.startswith(reason)
+    assert "only thread, so that would never change" in printed
+
+
+def test_a_program_with_another_thread_waits_for_it() -> None:
+    code = ALONE.format(limiter="MinSize(1)", call="buffer.tables['t'].sample(1)")
+    printed = subprocess.check_output(
+        [sys.executable, "-c", code, "together"], text=True, timeout=60
+    )
+    assert printed == "went on\n"
