@@ -237,6 +237,7 @@ Status ReadExtent(const RowExtent& extent, int32_t segment, FileReader* file,
 
 void CopyRows(const uint8_t* from, int64_t from_stride, int64_t n, int64_t row_bytes,
               uint8_t* to, int64_t to_stride) {
+  if (row_bytes == 0) return;  // and memory of no rows may be null
   if (from_stride == row_bytes && to_stride == row_bytes) {
     std::memcpy(to, from, Index(n * row_bytes));
     return;

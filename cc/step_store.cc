@@ -23,6 +23,8 @@ void CopyRow(uint8_t* to, const uint8_t* from, int64_t bytes) {
     case 8:
       std::memcpy(to, from, 8);
       return;
+    case 0:  // whose array may be null
+      return;
     default:
       std::memcpy(to, from, static_cast<size_t>(bytes));
   }

@@ -17,6 +17,7 @@ void CopyRowsOf(uint8_t* to, int64_t stride, const uint8_t* from, int64_t n) {
 
 void CopyRows(uint8_t* to, int64_t stride, const uint8_t* from, int64_t bytes,
               int64_t n) {
+  if (bytes == 0) return;  // and the array may be null
   if (stride == bytes) {
     std::memcpy(to, from, static_cast<size_t>(n * bytes));
     return;

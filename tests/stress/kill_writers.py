@@ -108,7 +108,7 @@ def die_at_random_points(directory: pathlib.Path, num_kills: int) -> int:
 def main() -> None:
     """Kills as often as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=200, help="how often")
     kills = parser.parse_args().kills
     with tempfile.TemporaryDirectory() as directory:
         num_chunks = die_at_random_points(pathlib.Path(directory), kills)
