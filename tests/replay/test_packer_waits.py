@@ -54,7 +54,9 @@ def test_an_append_does_not_wait_for_a_compressor_that_has_nothing_to_do(
 def test_ctrl_c_ends_appends_that_keep_waiting_for_the_compressor() -> None:
     script = textwrap.dedent(
         """
-        import sys, threading, _thread
+        import signal, sys, threading, _thread
+        # Where a shell in the background runs the tests, it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         import numpy as np
         from tests.replay import test_packer_waits
         buffer = test_packer_waits.make(num_streams=8)
