@@ -20,7 +20,7 @@ import time
 import numpy as np
 
 SERVE = """
-import os, sys, threading
+import os, sys, threading, time
 import numpy as np
 from tfagents_core import replay
 
@@ -47,6 +47,7 @@ def write(writer):
         durable.append_chunk(f"w{writer}", number, *rows(writer, number))
         acknowledge(writer, number)
         number += 1
+        time.sleep(0.001)  # Else what must be recovered grows with every life.
 
 LIMIT = int(sys.argv[3])
 threads = [threading.Thread(target=write, args=(w,)) for w in range(3)]
