@@ -85,6 +85,34 @@ def test_what_is_cancelled_has_not_happened_and_holds_nobody_up() -> None:
     asyncio.run(main())
 
 
+def test_one_that_is_cancelled_lets_those_behind_it_go_at_once() -> None:
+    async def main() -> None:
+        rb = make_queue()
+        server = replay.AsyncReplay(rb)
+        append(rb, 0, 1, first=True)
+        first = asyncio.create_task(server.sample("t", 2))
+        second = asyncio.create_task(server.sample("t", 1))
+        await asyncio.sleep(0.02)
+        assert not second.done()
+        first.cancel()
+        assert (await asyncio.wait_for(second, 10)).data["value"] == [1]
+        await server.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_closed_replay_leaves_the_loop_idle() -> None:
+    async def main() -> None:
+        rb = make_queue()
+        server = replay.AsyncReplay(rb)
+        rb.close()
+        await asyncio.sleep(0.02)
+        assert not select.select([server._event], [], [], 0)[0]
+        await server.aclose()
+
+    asyncio.run(main())
+
+
 def test_errors_and_the_end_reach_those_that_wait() -> None:
     async def main() -> None:
         rb = make_queue()

@@ -6,12 +6,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tfagents_core import replay
+from tfagents_core.replay import chunk_log
 
 from . import test_chunks
 from .test_chunks import rows, values_of
@@ -151,6 +153,45 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(
     again = reopen(tmp_path)
     assert again.buffer.writers == {"a": 2, "b": 0}
     assert sorted(values_of(again.buffer)) == [2, 3, 4, 12]
+
+
+def test_a_chunk_sent_twice_is_acknowledged_once_it_is_logged(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable = reopen(tmp_path)
+    appended, go_on = threading.Event(), threading.Event()
+    append_to_replay = durable.buffer.append_chunk
+    first_thread = threading.current_thread()
+
+    def append_and_pause(*args: Any, **kwargs: Any) -> bool:
+        is_new = append_to_replay(*args, **kwargs)
+        if threading.current_thread() is not first_thread:
+            appended.set()
+            assert go_on.wait(20)
+        return is_new
+
+    monkeypatch.setattr(
+        replay.Replay,
+        "append_chunk",
+        lambda _, *args, **kwargs: append_and_pause(*args, **kwargs),
+    )
+    thread = threading.Thread(
+        target=durable.append_chunk, args=("a", 0, rows(1, 2), True)
+    )
+    thread.start()
+    assert appended.wait(20)
+    # The connection breaks, and the chunk is sent again, before the first is logged.
+    assert not durable.append_chunk("a", 0, rows(1, 2), first=True)
+    monkeypatch.undo()
+    assert reopen(tmp_path).last_number("a") == 0
+    go_on.set()
+    thread.join()
+    logged = [
+        chunk.number
+        for log in tmp_path.glob("chunks-*.log")
+        for chunk in chunk_log.read(log, durable.buffer.steps)
+    ]
+    assert logged == [0]
 
 
 def test_a_limiter_that_let_chunks_in_does_not_stop_their_recovery(

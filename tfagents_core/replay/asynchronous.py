@@ -20,9 +20,10 @@ class AsyncReplay:
 
     For services with many clients. What a rate limiter stops waits for the replay's next
     change, in the order in which it came: those who sample a table in one line, those
-    who append in another. Arguments and errors are those of `Replay` and `TableHandle`;
-    `asyncio.timeout` and cancellation end a wait, and then nothing has happened. The
-    replay may be used by other threads meanwhile.
+    who append in another. Arguments and errors are those of `Replay` and `TableHandle`.
+    Cancellation, as by `asyncio.timeout`, ends a wait. A call whose turn has come by then
+    has happened, and its result is lost: repeat only `append_chunk` without a thought.
+    The replay may be used by other threads meanwhile.
 
     To be used by the tasks of one loop only, from its creation to `aclose`. One loop per
     replay.
@@ -98,13 +99,16 @@ class AsyncReplay:
         waiter = _Waiter(attempt, self._loop.create_future())
         waiters.append(waiter)
         self._look_again()  # What changed before it stood in line.
-        result: _T = await waiter.future
+        try:
+            result: _T = await waiter.future
+        except asyncio.CancelledError:
+            self._look_again()  # Those behind it need not wait for a change.
+            raise
         return result
 
     def _look_again(self) -> None:
         """Serves each line until its first cannot go."""
-        if not self._buffer.closed:
-            self._buffer.clear_event()
+        self._buffer.clear_event()
         for waiters in self._lines.values():
             while waiters and waiters[0].try_to_go():
                 waiters.popleft()

@@ -57,7 +57,6 @@ class DurableReplay:
         self._flush = flush
         self._flatten = columns.make_flatten(buffer.steps)
         self._lock = threading.Lock()
-        self._unlogged: dict[str, int] = {}  # Chunks that the log had no room for.
         self._directory.mkdir(parents=True, exist_ok=True)
         self._index = max(self._indices(_LOG) + self._indices(_CHECKPOINT), default=0)
         newest = checkpoint.latest_intact(self._directory)
@@ -67,6 +66,9 @@ class DurableReplay:
         for index in self._indices(_LOG):
             if newest is None or index >= _index_of(newest):
                 self._recover(self._directory / _LOG.format(index))
+        # By writer, the last number that is in a log or a checkpoint. What the replay has
+        # beyond it is not acknowledged yet.
+        self._logged = buffer.writers
         self._log = self._begin_log()
         if newest is None:
             self.save()
@@ -100,8 +102,9 @@ class DurableReplay:
         is_new = self._buffer.append_chunk(
             writer, number, rows, first, last, priorities=priorities, timeout=timeout
         )
+        # Also if it is not new: another thread may not have come to log it yet.
         with self._lock:
-            if is_new or self._unlogged.get(writer) == number:
+            if number > self._last_logged(writer):
                 self._write(self._encode(writer, number, rows, first, last, priorities))
         return is_new
 
@@ -110,7 +113,7 @@ class DurableReplay:
         self._check_logged(writer, number)
         is_new = self._buffer.close_writer(writer, number)
         with self._lock:
-            if is_new or self._unlogged.get(writer) == number:
+            if number > self._last_logged(writer):
                 self._write(chunk_log.Chunk(writer, number))
         return is_new
 
@@ -147,21 +150,20 @@ class DurableReplay:
         with self._lock:
             self._log.close()
 
+    def _last_logged(self, writer: str) -> int:
+        return self._logged.get(writer, -1)
+
     def _check_logged(self, writer: str, number: int) -> None:
-        unlogged = self._unlogged.get(writer, number)
-        if unlogged < number:
+        unlogged = self._last_logged(writer) + 1
+        if unlogged < number <= self._buffer.last_number(writer) + 1:
             raise ValueError(
                 f"chunk {unlogged} of writer {writer!r} was not acknowledged, because "
                 "the log could not be written; send it again first"
             )
 
     def _write(self, chunk: chunk_log.Chunk) -> None:
-        try:
-            self._log.append(chunk)
-        except OSError:
-            self._unlogged[chunk.writer] = chunk.number
-            raise
-        self._unlogged.pop(chunk.writer, None)
+        self._log.append(chunk)
+        self._logged[chunk.writer] = chunk.number
 
     def _encode(
         self,
