@@ -405,7 +405,7 @@ StatusOr<int64_t> Table::UpdatePriorities(const int64_t* keys, const double* pri
   priorities_.clear();
   for (int64_t i = 0; i < n; ++i) {
     const int64_t ahead = std::min(i + kPrefetchItems, n - 1);
-    PrefetchItem(std::min(keys[ahead] & kSlotMask, num_slots_));
+    PrefetchItem(std::min(keys[ahead] & kSlotMask, capacity_ - 1));
     const int64_t slot = FindSlot(keys[i]);
     if (slot < 0) continue;
     slots_.push_back(slot);
