@@ -3,72 +3,73 @@
 from __future__ import annotations
 
 import collections
+import threading
 import time
 from collections.abc import Callable
 
 
 class BudgetSpentError(RuntimeError):
-    """Something failed more often than it may; the message ends with its first failure.
-
-    Later failures often follow from the first.
-    """
+    """A part of the run failed more often than it may be restarted."""
 
 
 class RestartBudget:
-    """Counts failures within a span of time. Not thread-safe.
+    """How often a part of a run may fail before the run does.
 
-    What fails now and then is started again; what fails again and again has a fault
-    that nobody would see if it were started for ever.
+    Restarting for ever would hide an error that comes back every time. Thread-safe.
 
     Args:
-        name: what may fail, as the error calls it, such as `"environment workers"`.
-        max_restarts: failures that are forgiven within `window_s`.
-        window_s: seconds after which a failure no longer counts.
-        clock: gives the time in seconds.
+        max_restarts: within any window of time, >= 0.
+        window_s: that window, in seconds, > 0.
+        clock: tells seconds.
+
+    Attributes:
+        num_restarts: how many there have been, in the window or before.
 
     Raises:
-        ValueError: `max_restarts` is negative or `window_s` is not positive.
+        ValueError: a value is out of its range.
     """
 
     def __init__(
         self,
-        name: str,
-        *,
         max_restarts: int,
-        window_s: float = 600.0,
+        window_s: float,
+        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if max_restarts < 0 or not window_s > 0:
             raise ValueError(
-                f"max_restarts must not be negative, and is {max_restarts}; window_s "
-                f"must be positive, and is {window_s}."
+                f"max_restarts is {max_restarts} and window_s {window_s}; they must be "
+                ">= 0 and > 0"
             )
-        self._name = name
+        self.num_restarts = 0
         self._max_restarts = max_restarts
         self._window_s = window_s
         self._clock = clock
-        self._times: collections.deque[float] = collections.deque()
-        self._first: str | None = None
-        self.num_restarts = 0
+        self._lock = threading.Lock()
+        self._failures: collections.deque[tuple[float, str]] = collections.deque()
 
-    def spend(self, failure: str) -> None:
-        """Takes note of a failure, after which a restart follows.
+    def note(self, who: str, traceback: str) -> None:
+        """Counts a failure, after which `who` is to be restarted.
 
         Args:
-            failure: what happened, with its traceback.
+            who: failed, such as `"actor 3"`.
+            traceback: of its error, as text.
 
         Raises:
-            BudgetSpentError: it was one too many.
+            BudgetSpentError: it must not be restarted; with the traceback of the
+                window's first failure, because those that follow are often another
+                error's consequences.
         """
-        self._first = self._first or failure
-        now = self._clock()
-        self._times.append(now)
-        while now - self._times[0] > self._window_s:
-            self._times.popleft()
-        if len(self._times) > self._max_restarts:
-            raise BudgetSpentError(
-                f"The {self._name} failed {len(self._times)} times within "
-                f"{self._window_s:g} s, and {self._max_restarts} are forgiven; the first "
-                f"failure was:\n{self._first}"
-            )
-        self.num_restarts += 1
+        with self._lock:
+            now_s = self._clock()
+            self._failures.append((now_s, traceback))
+            while self._failures[0][0] < now_s - self._window_s:
+                self._failures.popleft()
+            if len(self._failures) > self._max_restarts:
+                raise BudgetSpentError(
+                    f"{who} failed {len(self._failures)} times within "
+                    f"{self._window_s:g} s, and may be restarted "
+                    f"{self._max_restarts} times; its first error was:\n"
+                    f"{self._failures[0][1]}"
+                )
+            self.num_restarts += 1

@@ -269,7 +269,9 @@ def test_what_fails_again_and_again_ends_with_the_first_traceback(start: Any) ->
     with pytest.raises(environments.EnvironmentFailedError) as caught:
         for _ in range(9):  # New episodes fail at their first step, too.
             workers.step(actions(rng))
-    assert "failed 3 times within 600 s, and 2 are forgiven" in str(caught.value)
+    assert "workers failed 3 times within 600 s, and may be restarted 2 times" in str(
+        caught.value
+    )
     assert "worker 0 (environments 0 to 0) raised" in str(caught.value)
     assert "in mishap" in str(caught.value)  # From the traceback.
     assert "broken for good at 0" in str(caught.value)

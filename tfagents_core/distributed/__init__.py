@@ -9,12 +9,8 @@ calls travel: whoever launches them says.
 from tfagents_core.distributed.client import ChunkClient
 from tfagents_core.distributed.service import ReplayService, Shard, ShardStats
 from tfagents_core.distributed.source import ShardedSource
-from tfagents_core.distributed.supervision import (
-    BudgetSpentError,
-    RestartBudget,
-    StoppedError,
-    Wait,
-)
+from tfagents_core.distributed.supervision import StoppedError, Wait
+from tfagents_core.restarts import BudgetSpentError, RestartBudget
 
 __all__ = [
     "BudgetSpentError",

@@ -23,6 +23,7 @@ from tfagents_core import restarts, types
 from tfagents_core.environments import batched, errors, worker
 
 _START_TIMEOUT_S = 300.0
+_WINDOW_S = 600.0  # Failures count against the budget for so long.
 # The path is the parent's, so that it finds the same modules.
 _PROGRAM = """
 import sys
@@ -156,9 +157,7 @@ class WorkerEnvironments(batched.BatchedEnvironment):
                 "workers."
             )
         self._timeout_s = timeout_s
-        self._budget = restarts.RestartBudget(
-            "environment workers", max_restarts=max_restarts
-        )
+        self._budget = restarts.RestartBudget(max_restarts, _WINDOW_S)
         self._is_closed = False
         parts = np.array_split(np.arange(num_environments), num_workers)
         self._parts = [range(part[0], part[-1] + 1) for part in parts]
@@ -243,7 +242,7 @@ class WorkerEnvironments(batched.BatchedEnvironment):
         if self._is_closed:
             raise errors.EnvironmentFailedError("The environments were closed.")
         try:
-            self._budget.spend(failure)
+            self._budget.note("The environment workers", failure)
         except restarts.BudgetSpentError as error:
             raise errors.EnvironmentFailedError(str(error)) from None
 
