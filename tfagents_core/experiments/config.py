@@ -71,8 +71,9 @@ class ExperimentConfig:
         environment_workers: processes in which each actor's environments step, W; 0
             steps them in the actor's own thread. What is learned does not depend on it.
         environment_timeout_s: longest that a step in a worker may take, in seconds.
-        max_environment_restarts: failures of workers that are forgiven, within ten
-            minutes and by actor.
+        max_environment_restarts: failures of environments (they raise, return NaN,
+            stall or end in their workers) that are forgiven within ten minutes, by
+            actor; each is logged.
         learner_log_every: SGD steps from one row about the learner to the next.
         checkpoint_every: actor steps from one checkpoint to the next; 0 for none by
             steps. There always is one at the end.

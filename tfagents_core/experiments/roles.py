@@ -66,7 +66,9 @@ def make_environments(
     )
     if config.environment_workers == 0:
         made = [make(index) for index in range(config.envs_per_actor)]
-        return environments.SerialEnvironments(made)
+        return environments.SerialEnvironments(
+            made, make=make, max_restarts=config.max_environment_restarts
+        )
     return environments.WorkerEnvironments(
         make,
         num_environments=config.envs_per_actor,
