@@ -340,6 +340,13 @@ class VariableSource(abc.ABC):
         """
 
 
+class VariableClient(Protocol):
+    """Keeps an actor's own variables as new as the learner's."""
+
+    def update(self) -> None:
+        """Called after every tick; fetches newer values if it is time to."""
+
+
 class Learner(VariableSource):
     """Improves an agent's variables from batches.
 

@@ -44,7 +44,8 @@ _LAUNCHERS = ("inline", "threads", "ray")
     type=click.Choice(_LAUNCHERS),
     default="inline",
     show_default=True,
-    help="What runs where; so far all in one thread.",
+    help="What runs where: all in one thread, or a thread for each actor, the learner "
+    "and the evaluator.",
 )
 @click.option(
     "--num-actors",
@@ -138,15 +139,15 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
 
 def _check_launcher(launcher: str, num_actors: int) -> None:
     """Refuses what no launcher does yet."""
-    if launcher != "inline":
+    if launcher == "ray":
         raise click.UsageError(
             f"--launcher {launcher} does not exist yet: leave it out, or use "
-            "--launcher inline."
+            "--launcher threads."
         )
-    if num_actors > 1:
+    if launcher == "inline" and num_actors > 1:
         raise click.UsageError(
             f"--num-actors {num_actors} does not go with --launcher inline, which runs "
-            f"one actor: use --envs-per-actor {num_actors} instead."
+            f"one actor: use --envs-per-actor {num_actors}, or --launcher threads."
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfagents_core import core, environments, specs
 
-LAUNCHERS = ("inline",)
+LAUNCHERS = ("inline", "threads")
 
 
 class RunError(RuntimeError):
@@ -66,7 +66,8 @@ class ExperimentConfig:
         eval_every: actor steps from one evaluation to the next; with 0 there is one,
             at the end.
         eval_episodes: episodes in an evaluation.
-        launcher: how the parts run; `"inline"` is one thread.
+        launcher: how the parts run; `"inline"` is one thread, `"threads"` one for each
+            actor, the learner and the evaluator.
         num_actors: actors beside each other; one if inline.
         environment_workers: processes in which each actor's environments step, W; 0
             steps them in the actor's own thread. What is learned does not depend on it.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from tfagents_core import (
-    acting,
     core,
     datasets,
     environment_loop,
@@ -108,6 +108,23 @@ def make_agent(
         evaluation_policy=evaluation_policy,
         rule=rule,
         plan=builder.plan_replay(spec, policy.extras_spec),
+    )
+
+
+def copy_policies(agent: Agent) -> Agent:
+    """The same descriptions, with networks and policies of their own.
+
+    For whoever acts while the learner changes the agent's variables. The copies' begin
+    with the values of the run's seed.
+    """
+    builder, config = agent.config.builder, agent.config
+    seed = seeds.derive(config.seed, "networks")
+    networks = builder.make_networks(agent.spec, seed=seed)
+    return dataclasses.replace(
+        agent,
+        networks=networks,
+        policy=builder.make_policy(networks, agent.spec, evaluation=False),
+        evaluation_policy=builder.make_policy(networks, agent.spec, evaluation=True),
     )
 
 
@@ -218,7 +235,7 @@ def make_actor(
     client: core.ReplayClient,
     *,
     actor: int = 0,
-    variable_client: acting.VariableClient | None = None,
+    variable_client: core.VariableClient | None = None,
 ) -> core.Actor:
     """The actor that explores and fills the replay behind `client`.
 
@@ -252,8 +269,10 @@ def make_loop(
     return environment_loop.EnvironmentLoop(batch, actor, observers=observers)
 
 
-def make_evaluator(agent: Agent) -> evaluator.Evaluator:
-    """The evaluator of the run."""
+def make_evaluator(
+    agent: Agent, *, observers: Sequence[core.Observer] = ()
+) -> evaluator.Evaluator:
+    """The evaluator of the run; `observers` see every step of its episodes."""
     config = agent.config
     actor = config.builder.make_actor(
         agent.evaluation_policy,
@@ -267,6 +286,7 @@ def make_evaluator(agent: Agent) -> evaluator.Evaluator:
             config.make_environment, config.eval_episodes, seed=config.seed
         ),
         num_episodes=config.eval_episodes,
+        observers=observers,
     )
 
 
