@@ -60,6 +60,12 @@ _LAUNCHERS = ("inline", "threads", "ray")
     "[default: the agent's own number]",
 )
 @click.option(
+    "--learner-devices",
+    metavar="DEVICES",
+    help="Devices that share every batch, such as GPU:0,GPU:1.  "
+    "[default: the first GPU, or the CPU]",
+)
+@click.option(
     "--eval-every",
     type=numbers.Whole(0),
     default=10_000,
@@ -97,7 +103,7 @@ def train(
     launcher: str,
     num_actors: int,
     settings: Sequence[str],
-    **options: int | None,
+    **options: int | str | None,
 ) -> None:
     """Train AGENT in ENVIRONMENT.
 

@@ -70,6 +70,9 @@ class ExperimentConfig:
         eval_episodes: episodes in an evaluation.
         launcher: how the parts run; `"inline"` is one thread.
         num_actors: actors beside each other; one if inline.
+        learner_devices: two or more devices that learn together, each from its share
+            of every batch, such as `"GPU:0,GPU:1"`; None for the first GPU, or the CPU
+            where there is none. A run may go on with others.
         learner_log_every: SGD steps from one row about the learner to the next.
         checkpoint_every: actor steps from one checkpoint to the next; 0 for none by
             steps. There always is one at the end.
@@ -97,6 +100,7 @@ class ExperimentConfig:
     eval_episodes: int = 10
     launcher: str = "inline"
     num_actors: int = 1
+    learner_devices: str | None = None
     learner_log_every: int = 500
     checkpoint_every: int = 0
     checkpoint_every_s: float = 300.0

@@ -12,7 +12,15 @@ from typing import Any
 
 import dm_env
 
-from tfagents_core import core, datasets, environment_loop, replay, seeds, specs
+from tfagents_core import (
+    core,
+    datasets,
+    environment_loop,
+    learning,
+    replay,
+    seeds,
+    specs,
+)
 from tfagents_core.experiments import config as experiment_config
 from tfagents_core.experiments import evaluator
 
@@ -52,16 +60,20 @@ def make_agent(
         environment: one of the run's, as `ExperimentConfig.make_environment` makes it.
 
     Raises:
-        ValueError: the agent cannot act in the environment, or its descriptions
-            contradict each other.
+        ValueError: the agent cannot act in the environment, its descriptions
+            contradict each other, or the learner's devices are not there or cannot
+            share its batches.
     """
     builder, seed = config.builder, config.seed
     spec = specs.make_environment_spec(environment)
     builder.check(spec)
-    networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
-    policy = builder.make_policy(networks, spec, evaluation=False)
-    evaluation_policy = builder.make_policy(networks, spec, evaluation=True)
-    rule = builder.make_rule(networks, spec, seed=seeds.derive(seed, "rule"))
+    with learning.on_devices(config.learner_devices):
+        networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
+        policy = builder.make_policy(networks, spec, evaluation=False)
+        evaluation_policy = builder.make_policy(networks, spec, evaluation=True)
+        rule = builder.make_rule(networks, spec, seed=seeds.derive(seed, "rule"))
+        plan = builder.plan_replay(spec, policy.extras_spec)
+        learning.check_batch_sizes(plan.batch_sizes)
     check_policy_variables(rule, policy)
     check_policy_variables(rule, evaluation_policy)
     return Agent(
@@ -72,7 +84,7 @@ def make_agent(
         policy=policy,
         evaluation_policy=evaluation_policy,
         rule=rule,
-        plan=builder.plan_replay(spec, policy.extras_spec),
+        plan=plan,
     )
 
 
