@@ -249,7 +249,7 @@ def make_table(name: str, *, time_major: bool) -> replay.Table:
     return dataclasses.replace(table, time_major=time_major)
 
 
-def make_looking(batch_size: int) -> tuple[learning.Learner, Looking]:
+def make_buffer() -> replay.Replay:
     """Of two tables with the same items, one of them time-major."""
     buffer = replay.Replay(
         {"x": replay.Column((1,), np.float32)},
@@ -258,6 +258,11 @@ def make_looking(batch_size: int) -> tuple[learning.Learner, Looking]:
     )
     for number in range(30):
         buffer.append_one({"x": np.float32([number])}, first=number == 0)
+    return buffer
+
+
+def make_looking(batch_size: int) -> tuple[learning.Learner, Looking]:
+    buffer = make_buffer()
     with learning.on_devices(DEVICES):
         rule = Looking()
     sizes = dict.fromkeys(buffer.tables, batch_size)
@@ -286,7 +291,16 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused() -> None:
         learner.step()
 
 
-def test_so_is_a_plan_of_such_batches() -> None:
+def test_a_time_major_batch_is_not_split_in_the_axis_of_time() -> None:
+    samples = make_buffer().tables["times"].sample(8)  # [2, 8, 1]
+    with learning.on_devices(DEVICES):
+        rule = Looking()
+    source = by_hand.Given([samples], num_batches=1)
+    with pytest.raises(ValueError, match=r"are \[2, 8\] long .*datasets.TableSource does"):
+        learning.Learner(rule, source, seed=0).step()
+
+
+def test_a_plan_of_batches_that_cannot_be_shared_is_refused() -> None:
     with learning.on_devices(DEVICES):
         learning.check_batch_sizes({"rows": 8})
         with pytest.raises(ValueError, match="'times' has 7 items"):

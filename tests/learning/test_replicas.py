@@ -31,11 +31,11 @@ def test_two_devices_learn_as_one_does_from_the_joint_batch() -> None:
 @pytest.mark.parametrize(
     ("devices", "words"),
     [
-        ("GPU:0,GPU:7", "there is no GPU:7; there are CPU:0, GPU:0, GPU:1"),
+        ("GPU:0,GPU:7", "there is no 'GPU:7'; there are CPU:0, GPU:0, GPU:1"),
         ("GPU:1", "must be at least two; .* by CUDA_VISIBLE_DEVICES"),
         ("GPU:0, gpu:0", "name each device once"),
         ("CPU:0,GPU:0", "name GPUs alone or CPUs alone"),
-        ("", "there is no"),
+        ("", "devices are '', and there is no ''"),
     ],
 )
 def test_devices_that_cannot_learn_together_are_refused(

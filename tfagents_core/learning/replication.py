@@ -10,7 +10,7 @@ import sonnet as snt
 import tensorflow as tf
 import tree
 
-from tfagents_core import core, replicas, types
+from tfagents_core import core, replay, replicas, types
 
 
 def on_devices(
@@ -123,22 +123,24 @@ class Replicated(core.UpdateRule):
         )
         metrics, priorities = self._strategy.run(update, (leaves,))
         return core.Update(
-            {k: tf.reduce_mean(self._stack(v)) for k, v in metrics.items()},
+            {k: tf.reduce_mean(self._results(v)) for k, v in metrics.items()},
             {k: tf.concat(self._results(v), axis=0) for k, v in priorities.items()},
         )
 
     def _split(self, batch: types.NestedTensor) -> list[list[tf.Tensor]]:
         """The leaves of each replica's share."""
+        num_replicas = self._strategy.num_replicas_in_sync
         axes = self._source.batch_axes(batch)
-        tree.map_structure(self._check, batch, axes)
+        pairs = [(batch, axes)]
+        if isinstance(batch, dict):
+            pairs = [(batch[table], axes[table]) for table in batch]
+        for sample, its_axes in pairs:
+            _check_share("A batch", _size(sample, its_axes), num_replicas)
         split = [
-            tf.split(leaf, self._strategy.num_replicas_in_sync, axis)
+            tf.split(leaf, num_replicas, axis)
             for leaf, axis in zip(tree.flatten(batch), tree.flatten(axes), strict=True)
         ]
         return [list(share) for share in zip(*split, strict=True)]
-
-    def _check(self, leaf: tf.Tensor, axis: int) -> None:
-        _check_share("A batch", leaf.shape[axis], self._strategy.num_replicas_in_sync)
 
     def _results(self, values: Any) -> tuple[tf.Tensor, ...]:
         """What each replica gave, in order."""
@@ -147,9 +149,6 @@ class Replicated(core.UpdateRule):
         )
         return results
 
-    def _stack(self, values: Any) -> tf.Tensor:
-        return tf.stack(self._results(values))
-
 
 def _check_devices(names: list[str]) -> None:
     """Refuses devices that are not there or do not go together."""
@@ -157,11 +156,11 @@ def _check_devices(names: list[str]) -> None:
         device.name.removeprefix("/device:")
         for device in tf.config.list_logical_devices()
     ]
-    words = f"The learner's devices are {', '.join(names)}"
+    words = f"The learner's devices are {', '.join(names)!r}"
     missing = [name for name in names if name not in there]
     if missing:
         raise ValueError(
-            f"{words}, and there is no {missing[0]}; there are {', '.join(there)}."
+            f"{words}, and there is no {missing[0]!r}; there are {', '.join(there)}."
         )
     if len(names) == 1:
         raise ValueError(
@@ -175,6 +174,19 @@ def _check_devices(names: list[str]) -> None:
             f"{words}; name GPUs alone or CPUs alone, because two kinds of device round "
             "differently, and the copies of the variables would drift apart."
         )
+
+
+def _size(sample: replay.Sample, axes: replay.Sample) -> int:
+    """The items of a sample; refuses axes along which its arrays are not as long."""
+    pairs = zip(tree.flatten(sample), tree.flatten(axes), strict=True)
+    sizes = {leaf.shape[axis] for leaf, axis in pairs}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"Arrays of one batch are {sorted(sizes)} long in the axes of their items; "
+            "where a table is time-major, the source's batch_axes must say so, as "
+            "datasets.TableSource does."
+        )
+    return int(sizes.pop())
 
 
 def _check_share(words: str, size: int, num_replicas: int) -> None:
