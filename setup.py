@@ -25,6 +25,7 @@ EXTRAS = {
         "trfl>=1.2,<2",
         "dm-env>=1.6,<2",
         "click>=8.1,<9",
+        "cloudpickle>=2",
         "rich>=13",
         "tensorboard>=2.15",
     ],

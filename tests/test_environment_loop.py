@@ -12,6 +12,7 @@ import pytest
 import tree
 
 from tfagents_core import core, environment_loop, specs, types
+from tfagents_core.environments import batched
 
 
 class Countdown(dm_env.Environment):
@@ -95,7 +96,13 @@ def make_loop(
 ) -> tuple[environment_loop.EnvironmentLoop, RecordingActor, list[Countdown]]:
     environments = [Countdown(length, index) for index, length in enumerate(lengths)]
     actor = RecordingActor(len(lengths))
-    return environment_loop.EnvironmentLoop(environments, actor), actor, environments
+    return (
+        environment_loop.EnvironmentLoop(
+            batched.SerialEnvironments(environments), actor
+        ),
+        actor,
+        environments,
+    )
 
 
 def test_one_environment_counts_its_steps_but_not_its_resets() -> None:
@@ -165,7 +172,9 @@ def test_a_time_limit_keeps_its_discount_and_loses_that_of_no_other() -> None:
             return timestep._replace(reward=-2.0 * self._index, discount=discount)
 
     actor = RecordingActor(3)
-    loop = environment_loop.EnvironmentLoop([Ending(2, k) for k in range(3)], actor)
+    loop = environment_loop.EnvironmentLoop(
+        batched.SerialEnvironments([Ending(2, k) for k in range(3)]), actor
+    )
     episodes = loop.run(num_episodes=6)
     discounts = [timestep.discount.tolist() for _, timestep in actor.seen]
     assert discounts == [[1, 1, 1], [0, 1, 0.5], [1, 1, 1], [1, 1, 1], [0, 1, 0.5]]
@@ -222,7 +231,9 @@ def test_an_episode_that_is_lost_leaves_nothing_to_the_next_one(arrange: Any) ->
         environments = [
             Forgetful(k, forgets=forgets and k == 1, arrange=arrange) for k in range(3)
         ]
-        return environment_loop.EnvironmentLoop(environments, RecordingActor(3))
+        return environment_loop.EnvironmentLoop(
+            batched.SerialEnvironments(environments), RecordingActor(3)
+        )
 
     loop, other = make(forgets=False), make(forgets=True)
     for _ in range(4):  # The reset and three steps.
@@ -277,7 +288,9 @@ def test_actions_may_be_nested() -> None:
 
     spec = {"move": specs.DiscreteArray(2), "aim": specs.Array((2,), np.float64)}
     environments = [Countdown(5, index, spec) for index in range(2)]
-    loop = environment_loop.EnvironmentLoop(environments, NestedActor(2))
+    loop = environment_loop.EnvironmentLoop(
+        batched.SerialEnvironments(environments), NestedActor(2)
+    )
     loop.run(num_steps=2)
     for index, environment in enumerate(environments):
         (action,) = environment.actions
@@ -352,7 +365,7 @@ def test_run_must_be_told_how_long() -> None:
 
 def test_a_loop_needs_an_environment() -> None:
     with pytest.raises(ValueError, match="at least one environment"):
-        environment_loop.EnvironmentLoop([], RecordingActor(0))
+        batched.SerialEnvironments([])
 
 
 def test_the_stopwatch_has_a_name_for_each_part_of_a_tick() -> None:

@@ -6,11 +6,12 @@ descriptions. The framework builds actors, replay and learner from them and runs
 tick after another:
 
     action = actor.select_action(timestep.observation)
-    timestep = environments.step(action)
-    actor.observe(action, timestep)
-    actor.update()                        # fetches new variables
+    environments.send(action)
     while learner.can_step():             # inline; elsewhere the learner waits
         learner.step()
+    timestep = environments.receive()
+    actor.observe(action, timestep)
+    actor.update()                        # fetches new variables
 
 Axes: an actor serves K environments at once, so every array it takes or returns has a
 leading axis K; one environment is K = 1.

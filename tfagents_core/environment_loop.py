@@ -10,7 +10,8 @@ import dm_env
 import numpy as np
 import tree
 
-from tfagents_core import core, specs, types
+from tfagents_core import core, types
+from tfagents_core.environments import batched, timesteps
 
 # As integers: NumPy compares with an enumeration's member five times as slowly.
 _FIRST, _LAST = int(dm_env.StepType.FIRST), int(dm_env.StepType.LAST)
@@ -49,49 +50,56 @@ class _Measurement:
 class EnvironmentLoop:
     """Steps K environments with one actor, one batched policy call a tick.
 
-    An environment whose episode has ended is reset at the next tick, as dm_env's
-    `step` does, while the others go on. Not thread-safe.
+    A tick has two halves, `act` and `observe`: between them the environments step, if
+    they are in other processes, and the caller can do something else. Not thread-safe.
 
     Args:
-        environments: the K environments, of equal specs.
+        environments: the K environments.
         actor: chooses all their actions.
         observers: compute metrics of episodes, for `types.Episode.metrics`.
 
     Attributes:
-        stopwatch: seconds spent in `"act"`, `"environment"` and `"observe"` (which
-            for a learning actor is the insertion into the replay).
-
-    Raises:
-        ValueError: there is no environment.
+        stopwatch: seconds spent in `"act"`, `"environment"` (waiting for it, where it
+            is in other processes) and `"observe"` (which for a learning actor is the
+            insertion into the replay).
     """
 
     def __init__(
         self,
-        environments: Sequence[dm_env.Environment],
+        environments: batched.BatchedEnvironment,
         actor: core.Actor,
         *,
         observers: Sequence[core.Observer] = (),
     ) -> None:
-        if not environments:
-            raise ValueError("An environment loop needs at least one environment.")
-        self._environments = list(environments)
+        self._environments = environments
         self._actor = actor
         self._observers = list(observers)
-        self._spec = specs.make_environment_spec(environments[0])
         self._timestep: dm_env.TimeStep | None = None
-        # The actions of each environment's present episode, to return into it.
-        self._actions: list[list[types.NestedArray]] = [[] for _ in environments]
-        self._must_reset = [False] * len(environments)
+        self._action: types.NestedArray = ()
         # Rewards may be nests; the sums are float64 whatever the rewards' dtype.
+        size = environments.num_environments
         self._returns = tree.map_structure(
-            lambda reward: np.zeros((len(environments), *reward.shape)),
-            self._spec.rewards,
+            lambda reward: np.zeros((size, *reward.shape)), environments.spec.rewards
         )
-        self._lengths = np.zeros(len(environments), np.int64)
+        self._lengths = np.zeros(size, np.int64)
         self.stopwatch = Stopwatch()
 
     def step(self) -> tuple[int, list[types.Episode]]:
-        """Takes one step in every environment.
+        """Takes one step in every environment: `act`, and then `observe`."""
+        self.act()
+        return self.observe()
+
+    def act(self) -> None:
+        """Chooses the next actions and sends them to the environments."""
+        if self._timestep is None:
+            return  # The first episodes have not begun.
+        with self.stopwatch.measure("act"):
+            self._action = self._actor.select_action(self._timestep.observation)
+        with self.stopwatch.measure("environment"):
+            self._environments.send(self._action)
+
+    def observe(self) -> tuple[int, list[types.Episode]]:
+        """Receives what the actions led to and hands it to the actor.
 
         Returns:
             How many environment steps that were (a reset is none), and the episodes
@@ -99,18 +107,13 @@ class EnvironmentLoop:
         """
         if self._timestep is None:
             return self._begin()
-
-        with self.stopwatch.measure("act"):
-            action = self._actor.select_action(self._timestep.observation)
         with self.stopwatch.measure("environment"):
-            self._timestep = self._stack(
-                [self._step_one(k, action) for k in range(len(self._environments))]
-            )
+            self._timestep = self._environments.receive()
         with self.stopwatch.measure("observe"):
-            self._actor.observe(action, self._timestep)
+            self._actor.observe(self._action, self._timestep)
             self._actor.update()
         for observer in self._observers:
-            observer.observe(action, self._timestep)
+            observer.observe(self._action, self._timestep)
         return self._count(self._timestep)
 
     def run(
@@ -135,105 +138,49 @@ class EnvironmentLoop:
         return episodes
 
     def state(self) -> dict[str, np.ndarray]:
-        """What `restore` needs to return into the middle of the present episodes.
-
-        Each environment's episode is kept as its number and its actions so far, and
-        the observation that they led to, to be compared.
-        """
+        """What `restore` needs to return into the middle of the present episodes."""
         if self._timestep is None:
             return {}
-        state: dict[str, np.ndarray] = {"lengths": self._lengths.copy()}
+        state = self._environments.state()
+        state["lengths"] = self._lengths.copy()
         for path, values in tree.flatten_with_path(self._returns):
             state["/".join(["returns", *map(str, path)])] = values.copy()
-        for index, environment in enumerate(self._environments):
-            number = np.array(environment.episode_number)
-            state[f"{index}/episode_number"] = number
-            for leaf, values in enumerate(_stack_actions(self._actions[index])):
-                state[f"{index}/actions/{leaf}"] = values
-            for leaf, values in enumerate(tree.flatten(self._timestep.observation)):
-                state[f"{index}/observation/{leaf}"] = values[index]
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> list[int]:
         """Plays every environment's episode again, up to where `state` was taken.
 
-        An environment that does not get there, because it is not deterministic or
-        cannot play an episode by its number, goes on with a new episode.
-
         Returns:
-            The indices of such environments.
+            The indices of environments that did not get there and go on with new
+            episodes; see `environments.BatchedEnvironment.restore`.
         """
         if not state:
             return []
         self._lengths[:] = state["lengths"]
         for path, values in tree.flatten_with_path(self._returns):
             values[:] = state["/".join(["returns", *map(str, path)])]
-        timesteps = []
-        lost = []
-        for index in range(len(self._environments)):
-            timesteps.append(self._replay(index, state))
-            self._must_reset[index] = not _reaches(timesteps[-1], index, state)
-            if self._must_reset[index]:
-                self._forget(index)
-                lost.append(index)
-        self._timestep = self._stack(timesteps)
+        self._timestep, lost = self._environments.restore(state)
         for observer in self._observers:
             observer.observe_first(self._timestep)
         return lost
 
-    def _replay(self, index: int, state: Mapping[str, np.ndarray]) -> dm_env.TimeStep:
-        environment = self._environments[index]
-        environment.next_episode_number = int(state[f"{index}/episode_number"]) - 1
-        timestep = environment.reset()
-        leaves: list[np.ndarray] = []
-        while (name := f"{index}/actions/{len(leaves)}") in state:
-            leaves.append(state[name])
-        self._actions[index] = []
-        for values in zip(*leaves, strict=True):
-            action = tree.unflatten_as(self._spec.actions, list(values))
-            self._actions[index].append(action)
-            timestep = environment.step(action)
-        return timestep
-
-    def _step_one(self, index: int, actions: types.NestedArray) -> dm_env.TimeStep:
-        environment = self._environments[index]
-        if self._must_reset[index]:
-            self._must_reset[index] = False
-            timestep = environment.reset()
-        else:
-            action = _action_of(actions, index)
-            timestep = environment.step(action)
-            self._actions[index].append(action)
-        if timestep.first():
-            self._actions[index] = []
-        return timestep
-
     def _begin(self) -> tuple[int, list[types.Episode]]:
         with self.stopwatch.measure("environment"):
-            self._timestep = self._stack([e.reset() for e in self._environments])
+            self._timestep = self._environments.reset()
         with self.stopwatch.measure("observe"):
             self._actor.observe_first(self._timestep)
         for observer in self._observers:
             observer.observe_first(self._timestep)
         return 0, []
 
-    def _stack(self, timesteps: Sequence[dm_env.TimeStep]) -> dm_env.TimeStep:
-        """Timesteps as one, with arrays `[K, ...]`; no reward yet is 0, discount 1."""
-        return dm_env.TimeStep(
-            step_type=np.asarray([t.step_type for t in timesteps]),
-            reward=_stack_values(
-                self._spec.rewards, [t.reward for t in timesteps], missing=0
-            ),
-            discount=_stack_values(
-                self._spec.discounts, [t.discount for t in timesteps], missing=1
-            ),
-            observation=_stack_observations([t.observation for t in timesteps]),
-        )
-
     def _count(self, timestep: dm_env.TimeStep) -> tuple[int, list[types.Episode]]:
         stepped = timestep.step_type != _FIRST
+        for index in np.flatnonzero(~stepped).tolist():
+            self._forget(index)  # The episode before may have been lost without an end.
         for sums, rewards in zip(
-            _leaves(self._returns), _leaves(timestep.reward), strict=True
+            timesteps.leaves(self._returns),
+            timesteps.leaves(timestep.reward),
+            strict=True,
         ):
             sums += rewards
         self._lengths += stepped
@@ -266,63 +213,6 @@ class EnvironmentLoop:
 
     def _forget(self, index: int) -> None:
         """Sets the counts of environment `index` to those of an episode's beginning."""
-        for values in _leaves(self._returns):
+        for values in timesteps.leaves(self._returns):
             values[index] = 0
         self._lengths[index] = 0
-
-
-def _stack_values(
-    spec: types.NestedSpec,
-    values: Sequence[types.NestedArray | None],
-    *,
-    missing: float,
-) -> types.NestedArray:
-    """Rewards or discounts of K environments as arrays `[K, ...]`.
-
-    Args:
-        spec: of one environment's.
-        values: one for each environment; None where an episode begins.
-        missing: stands for None, in every element.
-    """
-    if any(value is None for value in values):
-        first = tree.map_structure(lambda s: np.full(s.shape, missing), spec)
-        values = [first if value is None else value for value in values]
-    if isinstance(spec, specs.Array):
-        return np.asarray(values, spec.dtype)
-    return tree.map_structure(
-        lambda s, *leaves: np.asarray(leaves, s.dtype), spec, *values, check_types=False
-    )
-
-
-def _stack_observations(observations: Sequence[types.NestedArray]) -> types.NestedArray:
-    if isinstance(observations[0], np.ndarray):
-        return np.array(observations)
-    return tree.map_structure(lambda *leaves: np.stack(leaves), *observations)
-
-
-def _leaves(nest: types.NestedArray) -> list[np.ndarray]:
-    return [nest] if isinstance(nest, np.ndarray) else tree.flatten(nest)
-
-
-def _stack_actions(actions: Sequence[types.NestedArray]) -> list[np.ndarray]:
-    """The leaves of `actions`, each with time as its first axis."""
-    return [
-        np.stack(leaf)
-        for leaf in zip(*(tree.flatten(action) for action in actions), strict=True)
-    ]
-
-
-def _reaches(
-    timestep: dm_env.TimeStep, index: int, state: Mapping[str, np.ndarray]
-) -> bool:
-    """Whether `timestep` shows the observation that `state` has for `index`."""
-    return all(
-        np.array_equal(values, state[f"{index}/observation/{leaf}"])
-        for leaf, values in enumerate(tree.flatten(timestep.observation))
-    )
-
-
-def _action_of(action: types.NestedArray, index: int) -> types.NestedArray:
-    if isinstance(action, np.ndarray):
-        return action[index]
-    return tree.map_structure(lambda values: values[index], action)

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfagents_core import acting, adders, core, environment_loop, specs, types
+from tfagents_core.environments import batched
 
 SPEC = specs.EnvironmentSpec(
     observations=specs.Array((), np.float32),
@@ -104,7 +105,9 @@ class Watching(acting.PolicyActor):
 def play(
     actor: core.Actor, *lengths: int, num_ticks: int
 ) -> environment_loop.EnvironmentLoop:
-    loop = environment_loop.EnvironmentLoop([Countdown(n) for n in lengths], actor)
+    loop = environment_loop.EnvironmentLoop(
+        batched.SerialEnvironments([Countdown(n) for n in lengths]), actor
+    )
     for _ in range(num_ticks + 1):  # The first tick resets.
         loop.step()
     return loop

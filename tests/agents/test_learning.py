@@ -214,7 +214,8 @@ def test_what_the_replay_gives_fits_the_learner(agent: str, num_sgd_steps: int) 
     builder, environment = CASES[agent]
     config = dataclasses.replace(builder.config, num_sgd_steps_per_step=num_sgd_steps)
     made = roles.make_agent(
-        make_config(agent, builder=type(builder)(config)), make(environment, 0)
+        make_config(agent, builder=type(builder)(config)),
+        environments.SerialEnvironments([make(environment, 0)]),
     )
     buffer = roles.make_replay(made, num_streams=1, rows_per_append=1)
     learner = roles.make_learner(made, buffer, timeout_s=0)

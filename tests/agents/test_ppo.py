@@ -364,13 +364,10 @@ def test_each_step_is_learned_from_once(tmp_path: pathlib.Path) -> None:
 def test_stored_log_probabilities_are_the_policys(tmp_path: pathlib.Path) -> None:
     """Before the first update, every ratio is 1, of clipped actions too."""
     config = make_config(tmp_path, continuous=True, initial_std=2.0)
-    agent = roles.make_agent(config, config.make_environment(seed=0))
+    batch = roles.make_environments(config)
+    agent = roles.make_agent(config, batch)
     buffer = roles.make_replay(agent, num_streams=4, rows_per_append=4)
-    loop = roles.make_loop(
-        agent,
-        [config.make_environment(seed=k) for k in range(4)],
-        roles.make_actor(agent, buffer),
-    )
+    loop = roles.make_loop(agent, batch, roles.make_actor(agent, buffer))
     (table,) = buffer.tables.values()
     while not table.can_sample(4):
         loop.step()

@@ -17,7 +17,7 @@ import dm_env
 import numpy as np
 from dm_env import specs
 
-from tfagents_core import adders, core, environments, experiments
+from tfagents_core import adders, core, experiments
 from tfagents_core.agents import dqn
 from tfagents_core.experiments import roles
 
@@ -105,8 +105,7 @@ def _transitions(
     """Every item of the replay at `path` in the order of keys, drawn without limits."""
     agent_config = dataclasses.replace(config.builder.config, samples_per_insert=1e9)
     without_limits = dataclasses.replace(config, builder=dqn.DQNBuilder(agent_config))
-    environment = environments.make(ENVIRONMENT_ID, seed=0)
-    agent = roles.make_agent(without_limits, environment)
+    agent = roles.make_agent(without_limits, roles.make_environments(config))
     buffer = roles.make_replay(agent, num_streams=2, rows_per_append=2)
     buffer.restore(path)
     info, data = buffer.tables[adders.TRANSITIONS].sample(1_000)

@@ -94,7 +94,9 @@ def test_evaluations_have_up_to_ten_environments_of_seeds_of_their_own(
 
     config = make_config(environment_factory=make, eval_episodes=eval_episodes, seed=3)
     experiment = experiments.InlineExperiment(config)
-    assert len(experiment.evaluate()) == eval_episodes
+    experiment.begin_evaluation()
+    (evaluation,) = experiment.take_evaluations(wait=False)
+    assert len(evaluation.episodes) == eval_episodes
     assert len(asked[False]) == 4
     assert len(asked[True]) == expected
     # Apart from training's and from one another.
@@ -117,9 +119,9 @@ def test_a_later_evaluation_plays_new_episodes_in_the_same_environments() -> Non
     experiment = experiments.InlineExperiment(
         make_config(environment_factory=make, eval_episodes=3)
     )
-    experiment.evaluate()
+    experiment.begin_evaluation()
     first = list(seeds)
-    experiment.evaluate()
+    experiment.begin_evaluation()
     assert len(set(seeds)) == len(seeds)
     assert len(seeds) >= len(first) + 3
 
@@ -157,11 +159,11 @@ def test_evaluations_act_with_the_evaluations_policy() -> None:
         builder=Distinct(toys.Config()),
         environment_factory=lambda *, seed, evaluation=False: Paying(),
     )
-    agent = roles.make_agent(config, config.make_environment(seed=0))
+    agent = roles.make_agent(config, roles.make_environments(config))
     for episode in roles.make_evaluator(agent).run():
         assert episode.total_reward == episode.length
     experiment = experiments.InlineExperiment(config)
-    episodes = [e for _ in range(20) for e in experiment.step()[0]]
+    episodes = [e for _ in range(20) for e in experiment.step().episodes]
     assert episodes
     assert all(episode.total_reward == 0 for episode in episodes)
 

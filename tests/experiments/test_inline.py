@@ -162,13 +162,12 @@ def test_the_newest_of_three_checkpoints_at_one_step_is_found(
 
 def test_the_roles_of_an_experiment_share_one_replay(tmp_path: pathlib.Path) -> None:
     config = make_config(tmp_path, envs_per_actor=3)
-    agent = roles.make_agent(config, config.make_environment(seed=0))
+    batch = roles.make_environments(config)
+    agent = roles.make_agent(config, batch)
     buffer = roles.make_replay(agent, num_streams=3, rows_per_append=3)
     actor = roles.make_actor(agent, buffer)
     learner = roles.make_learner(agent, buffer, timeout_s=0)
-    loop = roles.make_loop(
-        agent, [config.make_environment(seed=seed) for seed in range(3)], actor
-    )
+    loop = roles.make_loop(agent, batch, actor)
     while not learner.can_step():
         loop.step()
     learner.step()

@@ -127,6 +127,7 @@ def test_a_run_killed_three_times_ends_with_the_same_bits(
 _TRAIN = """
 import pathlib, sys
 from tfagents_core import experiments
+from tfagents_core.environments import batched
 from tfagents_core.agents import dqn
 config = dqn.DQNConfig(layer_sizes=(16,), min_replay_size=50, max_replay_size=200)
 result = experiments.run_experiment(experiments.ExperimentConfig(
@@ -240,7 +241,10 @@ def test_an_environment_that_is_not_deterministic_begins_a_new_episode() -> None
 
     loops = [
         environment_loop.EnvironmentLoop(
-            [environments.make("gym:CartPole-v1", seed=seed) for seed in seeds], Actor()
+            environments.SerialEnvironments(
+                [environments.make("gym:CartPole-v1", seed=seed) for seed in seeds]
+            ),
+            Actor(),
         )
         for seeds in ([0, 1], [0, 2])
     ]

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tree
 
 from tfagents_core import adders, core, environment_loop, experiments, replay, specs
+from tfagents_core.environments import batched
 from tfagents_core.experiments import roles
 
 from .. import toys
@@ -170,7 +171,9 @@ class Acting(core.Actor):
 def test_the_loop_gives_every_component_its_own_return(case: Case) -> None:
     actor = Acting()
     environments = [make_config(case).make_environment(seed=s) for s in range(2)]
-    loop = environment_loop.EnvironmentLoop(environments, actor)
+    loop = environment_loop.EnvironmentLoop(
+        batched.SerialEnvironments(environments), actor
+    )
     episodes = loop.run(num_episodes=8)
     for episode in episodes:
         total = episode.length * (episode.length + 1) / 2
@@ -192,7 +195,9 @@ def test_the_loop_gives_every_component_its_own_return(case: Case) -> None:
 def test_a_loop_that_is_restored_goes_on_with_every_return(case: Case) -> None:
     make = make_config(case).make_environment
     loops = [
-        environment_loop.EnvironmentLoop([make(seed=s) for s in range(2)], Acting())
+        environment_loop.EnvironmentLoop(
+            batched.SerialEnvironments([make(seed=s) for s in range(2)]), Acting()
+        )
         for _ in range(2)
     ]
     for _ in range(3):  # In the middle of an episode.
@@ -218,7 +223,9 @@ def test_rows_and_transitions_have_every_component(
     actor = Acting()
     actor.observe_first = adder.add_first  # type: ignore[method-assign]
     actor.observe = adder.add  # type: ignore[method-assign]
-    loop = environment_loop.EnvironmentLoop([environment], actor)
+    loop = environment_loop.EnvironmentLoop(
+        batched.SerialEnvironments([environment]), actor
+    )
     (episode,) = loop.run(num_episodes=1)
 
     n = episode.length
@@ -263,4 +270,4 @@ def test_an_agent_for_one_reward_says_that_it_is(case: Case) -> None:
 
     config = make_config(case, builder=Scalar(toys.Config()))
     with pytest.raises(ValueError, match=r"recalling needs scalar rewards"):
-        roles.make_agent(config, config.make_environment(seed=0))
+        roles.make_agent(config, roles.make_environments(config))

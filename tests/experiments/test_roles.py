@@ -129,7 +129,8 @@ def make_d4pg(**changes: Any) -> roles.Agent:
     small: dict[str, Any] = {"policy_layer_sizes": (2,), "critic_layer_sizes": (2,)}
     builder = d4pg.D4PGBuilder(d4pg.D4PGConfig(**{**small, **changes}))
     environment = environments.make_canonical(Still(), seed=0)
-    return roles.make_agent(make_config(builder), environment)
+    batch = environments.SerialEnvironments([environment])
+    return roles.make_agent(make_config(builder), batch)
 
 
 def error_buffer(agent: roles.Agent, **sizes: int) -> float | None:

@@ -136,12 +136,12 @@ def play(
         envs_per_actor=num_streams,
         environment_factory=make,
     )
-    environments = [config.make_environment(seed=k) for k in range(num_streams)]
-    agent = freely(roles.make_agent(config, environments[0]))
+    batch = roles.make_environments(config)
+    agent = freely(roles.make_agent(config, batch))
     buffer = roles.make_replay(
         agent, num_streams=num_streams, rows_per_append=num_streams
     )
-    loop = roles.make_loop(agent, environments, roles.make_actor(agent, buffer))
+    loop = roles.make_loop(agent, batch, roles.make_actor(agent, buffer))
     for _ in range(num_ticks):
         loop.step()
     return Played(agent, buffer, diaries)

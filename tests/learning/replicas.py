@@ -296,7 +296,9 @@ def test_a_time_major_batch_is_not_split_in_the_axis_of_time() -> None:
     with learning.on_devices(DEVICES):
         rule = Looking()
     source = by_hand.Given([samples], num_batches=1)
-    with pytest.raises(ValueError, match=r"are \[2, 8\] long .*datasets.TableSource does"):
+    with pytest.raises(
+        ValueError, match=r"are \[2, 8\] long .*datasets.TableSource does"
+    ):
         learning.Learner(rule, source, seed=0).step()
 
 

@@ -66,6 +66,14 @@ _LAUNCHERS = ("inline", "threads", "ray")
     "[default: the first GPU, or the CPU]",
 )
 @click.option(
+    "--environment-workers",
+    type=numbers.Whole(0),
+    default=0,
+    show_default=True,
+    help="Processes in which an actor's environments step while it learns; what is "
+    "learned is the same with any number.",
+)
+@click.option(
     "--eval-every",
     type=numbers.Whole(0),
     default=10_000,

@@ -26,6 +26,14 @@ class RenderingError(ValueError):
     """An environment that cannot be rendered, or not on this machine."""
 
 
+class NotFiniteError(ArithmeticError):
+    """An environment returned NaN, or an infinite reward or discount."""
+
+
+class EnvironmentFailedError(RuntimeError):
+    """Environments in other processes failed more often than they may."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggests names for an unknown `word`, as the end of an error message.
 

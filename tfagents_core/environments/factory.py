@@ -8,11 +8,12 @@ import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dm_env
 
+from tfagents_core import seeds
 from tfagents_core.environments import errors, ids, seeding, wrappers
 
 
@@ -103,6 +104,46 @@ def make_canonical(environment: Any, *, seed: int) -> dm_env.Environment:
 
     adapted = python.adapt(type(environment).__name__, environment, seed=seed)
     return wrappers.CanonicalActions(wrappers.SinglePrecision(adapted))
+
+
+@dataclasses.dataclass(frozen=True)
+class Factory:
+    """Makes the environments of a run; a `core.EnvironmentFactory` for any process.
+
+    Attributes:
+        environment_id: as `make` takes it.
+        function: makes them in place of the id; its environments are made canonical.
+    """
+
+    environment_id: str
+    function: Callable[..., Any] | None = None
+
+    def __call__(self, *, seed: int, evaluation: bool = False) -> dm_env.Environment:
+        """A new environment in its canonical form."""
+        if self.function is None:
+            return make(self.environment_id, seed=seed, evaluation=evaluation)
+        made = self.function(seed=seed, evaluation=evaluation)
+        return make_canonical(made, seed=seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingEnvironments:
+    """Makes the environments that an actor trains in, by their index.
+
+    Attributes:
+        factory: makes one from a seed.
+        seed: the run's.
+        first: index of the actor's first environment among all of the run.
+    """
+
+    factory: Callable[..., dm_env.Environment]
+    seed: int
+    first: int = 0
+
+    def __call__(self, index: int) -> dm_env.Environment:
+        """The actor's environment `index`, in `[0, K)`."""
+        seed = seeds.derive(self.seed, "environment", self.first + index)
+        return self.factory(seed=seed)
 
 
 def list_ids(suite: str | None = None) -> list[str]:

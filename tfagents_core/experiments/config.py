@@ -7,8 +7,6 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import dm_env
-
 from tfagents_core import core, environments, specs
 
 LAUNCHERS = ("inline",)
@@ -73,6 +71,11 @@ class ExperimentConfig:
         learner_devices: two or more devices that learn together, each from its share
             of every batch, such as `"GPU:0,GPU:1"`; None for the first GPU, or the CPU
             where there is none. A run may go on with others.
+        environment_workers: processes in which each actor's environments step, W; 0
+            steps them in the actor's own thread. What is learned does not depend on it.
+        environment_timeout_s: longest that a step in a worker may take, in seconds.
+        max_environment_restarts: failures of workers that are forgiven, within ten
+            minutes and by actor.
         learner_log_every: SGD steps from one row about the learner to the next.
         checkpoint_every: actor steps from one checkpoint to the next; 0 for none by
             steps. There always is one at the end.
@@ -101,6 +104,9 @@ class ExperimentConfig:
     launcher: str = "inline"
     num_actors: int = 1
     learner_devices: str | None = None
+    environment_workers: int = 0
+    environment_timeout_s: float = 120.0
+    max_environment_restarts: int = 10
     learner_log_every: int = 500
     checkpoint_every: int = 0
     checkpoint_every_s: float = 300.0
@@ -109,14 +115,10 @@ class ExperimentConfig:
     observers: Sequence[Callable[[specs.EnvironmentSpec], core.Observer]] = ()
     environment_factory: core.EnvironmentFactory | None = None
 
-    def make_environment(
-        self, *, seed: int, evaluation: bool = False
-    ) -> dm_env.Environment:
-        """One of the run's environments, in its canonical form."""
-        if self.environment_factory is None:
-            return environments.make(self.environment, seed=seed, evaluation=evaluation)
-        made = self.environment_factory(seed=seed, evaluation=evaluation)
-        return environments.make_canonical(made, seed=seed)
+    @property
+    def make_environment(self) -> environments.Factory:
+        """Makes the run's environments, in their canonical form."""
+        return environments.Factory(self.environment, self.environment_factory)
 
     def __post_init__(self) -> None:
         """Fills in what the agent decides and refuses impossible values."""
@@ -136,11 +138,30 @@ class ExperimentConfig:
             raise ValueError(
                 f"checkpoint_every_s must be positive, not {self.checkpoint_every_s}."
             )
-        for name in ("seed", "eval_every", "checkpoint_every", "snapshot_every"):
+        if not self.environment_timeout_s > 0:
+            raise ValueError(
+                "environment_timeout_s must be positive, not "
+                f"{self.environment_timeout_s}."
+            )
+        for name in (
+            "seed",
+            "eval_every",
+            "checkpoint_every",
+            "snapshot_every",
+            "environment_workers",
+            "max_environment_restarts",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name} must not be negative, and is {getattr(self, name)}."
                 )
+        assert self.envs_per_actor is not None  # It was filled in above.
+        if self.environment_workers > self.envs_per_actor:
+            raise ValueError(
+                f"environment_workers is {self.environment_workers}, but an actor has "
+                f"only {self.envs_per_actor} environments to share out; raise "
+                "envs_per_actor, or use fewer workers."
+            )
         if self.launcher not in LAUNCHERS:
             raise ValueError(
                 f"There is no launcher {self.launcher!r} yet; use "

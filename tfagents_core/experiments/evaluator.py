@@ -8,6 +8,7 @@ import dm_env
 import numpy as np
 
 from tfagents_core import core, environment_loop, seeds, types
+from tfagents_core.environments import batched
 
 _MAX_ENVIRONMENTS = 10
 
@@ -45,7 +46,8 @@ def run_episodes(
     size = len(environments)
     wanted = [num_episodes // size + (k < num_episodes % size) for k in range(size)]
     played: list[list[types.Episode]] = [[] for _ in range(size)]
-    loop = environment_loop.EnvironmentLoop(environments, actor, observers=observers)
+    batch = batched.SerialEnvironments(environments)
+    loop = environment_loop.EnvironmentLoop(batch, actor, observers=observers)
     while any(len(p) < w for p, w in zip(played, wanted, strict=True)):
         _, ended = loop.step()
         for episode in ended:

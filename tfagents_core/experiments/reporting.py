@@ -10,7 +10,7 @@ import numpy as np
 
 from tfagents_core import core, loggers, types
 from tfagents_core.experiments import config as experiment_config
-from tfagents_core.experiments import counting
+from tfagents_core.experiments import counting, experiment
 
 
 class Reporter:
@@ -64,12 +64,15 @@ class Reporter:
         if self._progress is not None:
             self._progress.episode(episode.total_reward, episode.length)
 
-    def evaluation(self, episodes: Sequence[types.Episode]) -> None:
-        """Reports an evaluation."""
+    def evaluation(self, evaluation: experiment.Evaluation) -> None:
+        """Reports an evaluation, at the time when its policy was taken."""
+        episodes, counters = evaluation.episodes, evaluation.counters
         returns = [episode.total_reward for episode in episodes]
         self._write(
             "eval",
             {
+                "num_actor_steps": counters.num_actor_steps,
+                "num_learner_steps": counters.num_learner_steps,
                 "episode_return": float(np.mean(returns)),
                 "episode_returns": returns,
                 "episode_length": float(np.mean([e.length for e in episodes])),
@@ -77,9 +80,7 @@ class Reporter:
             },
         )
         if self._progress is not None:
-            self._progress.evaluation(
-                self._counters.num_actor_steps, float(np.mean(returns))
-            )
+            self._progress.evaluation(counters.num_actor_steps, float(np.mean(returns)))
 
     def checkpoint(
         self, num_actor_steps: int, *, num_bytes: int, write_s: float, stall_s: float

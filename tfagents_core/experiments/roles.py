@@ -8,19 +8,21 @@ run's seed and the role's name.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import Any
 
-import dm_env
-
 from tfagents_core import (
+    acting,
     core,
     datasets,
     environment_loop,
+    environments,
     learning,
     replay,
     seeds,
     specs,
 )
+from tfagents_core.checkpointing import snapshots
 from tfagents_core.experiments import config as experiment_config
 from tfagents_core.experiments import evaluator
 
@@ -50,22 +52,46 @@ class Agent:
     plan: core.ReplayPlan
 
 
+def make_environments(
+    config: experiment_config.ExperimentConfig, *, actor: int = 0
+) -> environments.BatchedEnvironment:
+    """The environments in which an actor trains.
+
+    Args:
+        config: the run.
+        actor: the actor's index, in `[0, num_actors)`.
+    """
+    assert config.envs_per_actor is not None  # The config filled it in.
+    make = environments.TrainingEnvironments(
+        config.make_environment, config.seed, first=actor * config.envs_per_actor
+    )
+    if config.environment_workers == 0:
+        made = [make(index) for index in range(config.envs_per_actor)]
+        return environments.SerialEnvironments(made)
+    return environments.WorkerEnvironments(
+        make,
+        num_environments=config.envs_per_actor,
+        num_workers=config.environment_workers,
+        timeout_s=config.environment_timeout_s,
+        max_restarts=config.max_environment_restarts,
+    )
+
+
 def make_agent(
-    config: experiment_config.ExperimentConfig, environment: dm_env.Environment
+    config: experiment_config.ExperimentConfig, batch: environments.BatchedEnvironment
 ) -> Agent:
     """Builds the descriptions.
 
     Args:
         config: the run.
-        environment: one of the run's, as `ExperimentConfig.make_environment` makes it.
+        batch: environments of the run.
 
     Raises:
         ValueError: the agent cannot act in the environment, its descriptions
             contradict each other, or the learner's devices are not there or cannot
             share its batches.
     """
-    builder, seed = config.builder, config.seed
-    spec = specs.make_environment_spec(environment)
+    builder, seed, spec = config.builder, config.seed, batch.spec
     builder.check(spec)
     with learning.on_devices(config.learner_devices):
         networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
@@ -79,7 +105,7 @@ def make_agent(
     return Agent(
         config=config,
         spec=spec,
-        own_actions=environment.environment.action_spec(),
+        own_actions=batch.own_actions,
         networks=networks,
         policy=policy,
         evaluation_policy=evaluation_policy,
@@ -190,25 +216,43 @@ def make_learner(
     )
 
 
-def make_actor(agent: Agent, client: core.ReplayClient) -> core.Actor:
-    """The actor that explores and fills the replay behind `client`."""
+def make_actor(
+    agent: Agent,
+    client: core.ReplayClient,
+    *,
+    actor: int = 0,
+    variable_client: acting.VariableClient | None = None,
+) -> core.Actor:
+    """The actor that explores and fills the replay behind `client`.
+
+    Args:
+        agent: the descriptions.
+        client: where rows go.
+        actor: its index, in `[0, num_actors)`.
+        variable_client: fetches newer variables; None where the actor shares them with
+            the learner.
+    """
     config = agent.config
-    adder = config.builder.make_adder(agent.spec, client, plan=agent.plan)
+    assert config.envs_per_actor is not None  # The config filled it in.
+    first = actor * config.envs_per_actor
     return config.builder.make_actor(
         agent.policy,
         agent.spec,
-        seed=seeds.derive(config.seed, "actor"),
+        seed=seeds.derive(config.seed, "actor", actor),
         environment_factory=config.make_environment,
-        adder=adder,
+        adder=config.builder.make_adder(agent.spec, client, plan=agent.plan),
+        variable_client=variable_client,
+        streams=list(range(first, first + config.envs_per_actor)),
+        num_streams=config.num_actors * config.envs_per_actor,
     )
 
 
 def make_loop(
-    agent: Agent, environments: list[dm_env.Environment], actor: core.Actor
+    agent: Agent, batch: environments.BatchedEnvironment, actor: core.Actor
 ) -> environment_loop.EnvironmentLoop:
     """The loop in which `actor` trains."""
     observers = [make(agent.spec) for make in agent.config.observers]
-    return environment_loop.EnvironmentLoop(environments, actor, observers=observers)
+    return environment_loop.EnvironmentLoop(batch, actor, observers=observers)
 
 
 def make_evaluator(agent: Agent) -> evaluator.Evaluator:
@@ -226,4 +270,25 @@ def make_evaluator(agent: Agent) -> evaluator.Evaluator:
             config.make_environment, config.eval_episodes, seed=config.seed
         ),
         num_episodes=config.eval_episodes,
+    )
+
+
+def write_snapshot(agent: Agent, path: pathlib.Path, *, num_actor_steps: int) -> None:
+    """Writes the present policy as a SavedModel: see `checkpointing.snapshots`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    config = agent.config
+    snapshots.write(
+        path,
+        agent.evaluation_policy,
+        observations=agent.spec.observations,
+        actions=agent.own_actions,
+        origin=snapshots.Origin(
+            agent=config.agent,
+            environment=config.environment,
+            seed=config.seed,
+            num_actor_steps=num_actor_steps,
+        ),
     )

@@ -22,6 +22,7 @@ from tfagents_core.experiments import (
     signals,
 )
 from tfagents_core.experiments import config as experiment_config
+from tfagents_core.experiments import experiment as experiment_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +86,8 @@ def run_experiment(
     finished = directory.read_result()
     if finished is not None:
         return Result(**finished)
-    experiment = inline.InlineExperiment(config)
     with (
+        contextlib.closing(_make_experiment(config)) as experiment,
         directory.open(config),
         signals.noting() as interruption,
         checkpointing.BackgroundWriter[saving.Saved]() as writer,
@@ -100,13 +101,19 @@ def run_experiment(
     return result
 
 
+def _make_experiment(
+    config: experiment_config.ExperimentConfig,
+) -> experiment_lib.Experiment:
+    return inline.InlineExperiment(config)
+
+
 class _Run:
     """The loop of one run: train, evaluate, snapshot, checkpoint."""
 
     def __init__(
         self,
         config: experiment_config.ExperimentConfig,
-        experiment: inline.InlineExperiment,
+        experiment: experiment_lib.Experiment,
         *,
         directory: run_directory.RunDirectory,
         writer: checkpointing.BackgroundWriter[saving.Saved],
@@ -177,7 +184,7 @@ class _Run:
             episode_returns=self._returns,
             **dataclasses.asdict(self._experiment.counters),
             walltime_s=reporter.walltime_s,
-            variables_sha256=checkpointing.digest(self._experiment.learner.state),
+            variables_sha256=self._experiment.variables_sha256(),
             seconds=dict(self._experiment.stopwatch.seconds),
         )
 
@@ -188,7 +195,7 @@ class _Run:
     def _tick(self, reporter: reporting.Reporter) -> None:
         experiment = self._experiment
         try:
-            episodes, metrics = experiment.step()
+            progress = experiment.step()
         except learning.NotFiniteError as error:
             self._saver.finish(reporter)
             raise experiment_config.RunError(
@@ -196,20 +203,26 @@ class _Run:
             ) from error
         self._is_saved = False
         reporter.tick(experiment.replay_status)
-        for episode in episodes:
+        for episode in progress.episodes:
             reporter.episode(episode)
-        if metrics and self._learner_rows.is_due(experiment.counters.num_learner_steps):
-            reporter.learner(metrics, experiment.replay_metrics())
+        if progress.metrics and self._learner_rows.is_due(
+            experiment.counters.num_learner_steps
+        ):
+            reporter.learner(progress.metrics, experiment.replay_metrics())
         now = experiment.clock.now
+        if self._is_over:
+            experiment.halt()  # The last evaluation is of the final variables.
         if self._evaluations.is_due(now) or self._is_over:
-            evaluated = experiment.evaluate()
-            reporter.evaluation(evaluated)
-            self._returns = [episode.total_reward for episode in evaluated]
+            experiment.begin_evaluation()
+        for evaluation in experiment.take_evaluations(wait=self._is_over):
+            reporter.evaluation(evaluation)
+            self._returns = [episode.total_reward for episode in evaluation.episodes]
         if self._snapshots.is_due(now) or self._is_over:
             self._snapshot()
 
     def _stop(self, reporter: reporting.Reporter, signal: int) -> None:
         """Saves, and raises `Interrupted`."""
+        self._experiment.halt()
         self._save(reporter)
         self._saver.finish(reporter)
         raise experiment_config.Interrupted(

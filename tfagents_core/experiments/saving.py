@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tfagents_core import checkpointing
-from tfagents_core.experiments import inline, reporting, run_directory
+from tfagents_core.experiments import experiment as experiment_lib
+from tfagents_core.experiments import reporting, run_directory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Saver:
 
     def __init__(
         self,
-        experiment: inline.InlineExperiment,
+        experiment: experiment_lib.Experiment,
         directory: run_directory.RunDirectory,
         writer: checkpointing.BackgroundWriter[Saved],
         *,

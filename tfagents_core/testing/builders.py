@@ -69,11 +69,11 @@ class BuilderContract(policies.PolicyContract, rules.UpdateRuleContract):
         config = self._config(pathlib.Path())
         size = config.envs_per_actor
         assert size is not None
-        environments = [config.make_environment(seed=k) for k in range(size)]
-        agent = roles.make_agent(config, environments[0])
+        batch = roles.make_environments(config)
+        agent = roles.make_agent(config, batch)
         buffer = roles.make_replay(agent, num_streams=size, rows_per_append=size)
         actor = roles.make_actor(agent, buffer)
-        loop = roles.make_loop(agent, environments, actor)
+        loop = roles.make_loop(agent, batch, actor)
         source = datasets.TableSource(
             buffer.tables, agent.plan.batch_sizes, timeout_s=0
         )
