@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, 
 
 import dm_env
 import numpy as np
+import tree
 
 from tfagents_core import replay, specs, types
 
@@ -314,6 +315,17 @@ class BatchSource(abc.ABC):
         Raises:
             TimeoutError: the batch did not come in time; the message says why.
         """
+
+    def batch_axes(self, batch: Any) -> Any:
+        """The axis of the items in each array, to share a batch between devices.
+
+        Args:
+            batch: what one update takes.
+
+        Returns:
+            A nest like `batch` of ints; 0 everywhere by default.
+        """
+        return tree.map_structure(lambda _: 0, batch)
 
     @abc.abstractmethod
     def update_priorities(

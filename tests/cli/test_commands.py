@@ -86,7 +86,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         *("train", "fake", environment_id, "--steps", "1e3", "--seed", "1_0"),
         *("--run-dir", "here", "--envs-per-actor", 4, "--eval-every", 0),
         *("--eval-episodes", 3, "--set", "batch_size=8", "--set", "layers=1,2"),
-        *("--snapshot-every", 500),
+        *("--snapshot-every", 500, "--learner-devices", "GPU:0,GPU:1"),
     )
     assert code == 0
     (config,) = started
@@ -103,6 +103,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         eval_every=0,
         eval_episodes=3,
         snapshot_every=500,
+        learner_devices="GPU:0,GPU:1",
     )
     assert out == (
         "Final evaluation: return 2.0 over 2 episodes (1.0 to 3.0).\n"

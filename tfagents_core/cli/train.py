@@ -61,6 +61,12 @@ _LAUNCHERS = ("inline", "threads", "ray")
     "[default: the agent's own number]",
 )
 @click.option(
+    "--learner-devices",
+    metavar="DEVICES",
+    help="Devices that share every batch, such as GPU:0,GPU:1.  "
+    "[default: the first GPU, or the CPU]",
+)
+@click.option(
     "--environment-workers",
     type=numbers.Whole(0),
     default=0,
@@ -106,7 +112,7 @@ def train(
     launcher: str,
     num_actors: int,
     settings: Sequence[str],
-    **options: int | None,
+    **options: int | str | None,
 ) -> None:
     """Train AGENT in ENVIRONMENT.
 

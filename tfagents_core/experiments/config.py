@@ -69,6 +69,9 @@ class ExperimentConfig:
         launcher: how the parts run; `"inline"` is one thread, `"threads"` one for each
             actor, the learner and the evaluator.
         num_actors: actors beside each other; one if inline.
+        learner_devices: two or more devices that learn together, each from its share
+            of every batch, such as `"GPU:0,GPU:1"`; None for the first GPU, or the CPU
+            where there is none. A run may go on with others.
         environment_workers: processes in which each actor's environments step, W; 0
             steps them in the actor's own thread. What is learned does not depend on it.
         environment_timeout_s: longest that a step in a worker may take, in seconds.
@@ -102,6 +105,7 @@ class ExperimentConfig:
     eval_episodes: int = 10
     launcher: str = "inline"
     num_actors: int = 1
+    learner_devices: str | None = None
     environment_workers: int = 0
     environment_timeout_s: float = 120.0
     max_environment_restarts: int = 10

@@ -17,6 +17,7 @@ from tfagents_core import (
     datasets,
     environment_loop,
     environments,
+    learning,
     replay,
     seeds,
     specs,
@@ -88,15 +89,19 @@ def make_agent(
         batch: environments of the run.
 
     Raises:
-        ValueError: the agent cannot act in the environment, or its descriptions
-            contradict each other.
+        ValueError: the agent cannot act in the environment, its descriptions
+            contradict each other, or the learner's devices are not there or cannot
+            share its batches.
     """
     builder, seed, spec = config.builder, config.seed, batch.spec
     builder.check(spec)
-    networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
-    policy = builder.make_policy(networks, spec, evaluation=False)
-    evaluation_policy = builder.make_policy(networks, spec, evaluation=True)
-    rule = builder.make_rule(networks, spec, seed=seeds.derive(seed, "rule"))
+    with learning.on_devices(config.learner_devices):
+        networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
+        policy = builder.make_policy(networks, spec, evaluation=False)
+        evaluation_policy = builder.make_policy(networks, spec, evaluation=True)
+        rule = builder.make_rule(networks, spec, seed=seeds.derive(seed, "rule"))
+        plan = builder.plan_replay(spec, policy.extras_spec)
+        learning.check_batch_sizes(plan.batch_sizes)
     check_policy_variables(rule, policy)
     check_policy_variables(rule, evaluation_policy)
     return Agent(
@@ -107,7 +112,7 @@ def make_agent(
         policy=policy,
         evaluation_policy=evaluation_policy,
         rule=rule,
-        plan=builder.plan_replay(spec, policy.extras_spec),
+        plan=plan,
     )
 
 
