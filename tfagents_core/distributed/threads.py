@@ -120,6 +120,9 @@ class ThreadsExperiment(experiment.Experiment):
             self._begin()
         self._crew.stop.wait(_TICK_S)
         self._check()
+        return self._take_progress()
+
+    def _take_progress(self) -> experiment.Progress:
         with self._lock:
             episodes, self._episodes = self._episodes, []
         metrics, self._learner.metrics = self._learner.metrics, {}
@@ -158,7 +161,7 @@ class ThreadsExperiment(experiment.Experiment):
             taken.append(self._evaluator.finished.get())
         return taken
 
-    def halt(self) -> None:
+    def halt(self) -> experiment.Progress:
         """Ends acting, and then learning, which first takes the steps that are due.
 
         Raises:
@@ -174,6 +177,7 @@ class ThreadsExperiment(experiment.Experiment):
             for name, seconds in actor.loop.stopwatch.seconds.items():
                 self.stopwatch.seconds[name] += seconds
             actor.loop.stopwatch.seconds.clear()
+        return self._take_progress()
 
     def replay_status(self) -> str:
         """What the replay holds and how often its items are sampled, for people."""
