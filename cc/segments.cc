@@ -90,6 +90,7 @@ int32_t Segments::StartEmpty() {
   h.prev = -1;
   h.refs = 1;
   h.started_at = num_started_++;
+  h.num_overwrites = 0;
   return segment;
 }
 
@@ -179,9 +180,11 @@ void Segments::FinishPacking(int32_t segment, PackedSegment packed) {
 void Segments::MoveIn(int32_t segment, PackedSegment packed) {
   if (packed.empty()) return;
   Header& h = header(segment);
-  memory_.Give(h.data);
+  uint8_t* const raw = h.data;
   packed_bytes_ += packed.bytes();
   h.data = packed.Release();
+  std::memcpy(h.data, raw, Index(layout_.mark_offset));
+  memory_.Give(raw);
   ReleaseIdle();
 }
 
