@@ -237,7 +237,7 @@ class Replay:
         table: int,
         keys: npt.ArrayLike,
         columns: Sequence[int],
-        arrays: Sequence[Any],  # [N, stop - start, *shape], or without a stop [N, *shape]
+        arrays: Sequence[Any],  # without a stop [N, *shape], else [N, T, *shape]
         start: int,
         stop: int | None,
         /,
