@@ -63,9 +63,10 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 //
 // Thread-safe: one mutex guards the store and the tables. It is held for the draw,
 // never for the gather: a sample has its rows held, copies them without the mutex, and
-// lets go; `Overwrite` waits for that, so that none copies half of a value. Whoever must wait (a rate limiter says no) waits by `Await`, until its
-// deadline, and its error says what for; `Close` wakes all. Of those that wait for the
-// same and can go on, who came first goes first.
+// lets go; `Overwrite` waits for that, so that none copies half of a value. Whoever
+// must wait (a rate limiter says no) waits by `Await`, until its deadline, and its error
+// says what for; `Close` wakes all. Of those that wait for the same and can go on, who
+// came first goes first.
 //
 // Where columns are to be compressed, a thread of the replay's own does it, a full
 // segment at a time, without the mutex. Nothing but memory depends on when.

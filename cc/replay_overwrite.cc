@@ -4,8 +4,9 @@
 // and whoever would begin one meanwhile waits for the overwrite: as long as the longest
 // gather takes that had begun. Then it writes in place, with the mutex held. Gathers
 // that had to wait begin before the next overwrite, so neither starves the other. A
-// save is not waited for: it copies rows segment by segment, and lets others write in between
-// (StepStore::HoldRows). The compressing thread reads nothing that can be overwritten.
+// save is not waited for: it copies rows segment by segment, and lets others write in
+// between (StepStore::HoldRows). The compressing thread reads nothing that can be
+// overwritten.
 #include <new>
 
 #include "cc/gather.h"

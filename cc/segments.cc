@@ -90,7 +90,6 @@ int32_t Segments::StartEmpty() {
   h.prev = -1;
   h.refs = 1;
   h.started_at = num_started_++;
-  h.num_overwrites = 0;
   return segment;
 }
 

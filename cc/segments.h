@@ -90,7 +90,7 @@ class Segments {
   void SetStartedAt(int32_t segment, int64_t at) { header(segment).started_at = at; }
   void SetNumStarted(int64_t n) { num_started_ = n; }
 
-  // How often a segment's rows were overwritten since it was started or loaded.
+  // How often rows of segments of this number were overwritten.
   int64_t num_overwrites(int32_t segment) const {
     return header(segment).num_overwrites;
   }

@@ -69,8 +69,9 @@ std::vector<int64_t> Get(Replay* replay, int64_t table, std::vector<int64_t> key
   Batch info(keys.size());
   std::vector<int64_t> x(keys.size() * kLength);
   void* const outputs[] = {x.data()};
-  const Status status = replay->Get(table, keys.data(), static_cast<int64_t>(keys.size()),
-                                    info.arrays(), outputs, kNoWait);
+  const auto n = static_cast<int64_t>(keys.size());
+  const Status status =
+      replay->Get(table, keys.data(), n, info.arrays(), outputs, kNoWait);
   EXPECT_TRUE(status.ok()) << status.message();
   return x;
 }
@@ -335,8 +336,8 @@ TEST_F(PackedOverwriteTest, ACompressedColumnIsRefusedWithTheWayOut) {
   EXPECT_NE(status.message().find("column 'x' is compressed"), std::string::npos);
 }
 
-// Samplers of small and of large batches, who look items up, who appends, who saves, and
-// two who overwrite all the while. All elements of a row are equal, whoever wrote it.
+// Samplers of small and of large batches, one who looks items up, one who appends, one
+// who saves, and two who overwrite all the while. All elements of a row are equal.
 class RacingOverwriteTest : public testing::TestWithParam<Compression> {
  protected:
   static constexpr int64_t kWords = 64;

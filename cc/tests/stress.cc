@@ -1,8 +1,8 @@
 // Eight threads on one replay, for as many seconds as the first argument says (60):
 // two append rows and runs, two sample and look items up, one updates and overwrites,
-// one deletes and makes items, one saves and restores, one resets, looks at everything and draws so
-// much that the replay's own threads gather too. Meant for the sanitizers. Half of the
-// time one column is compressed, by one more thread, within a budget of bytes. A tenth
+// one deletes and makes items, one saves and restores, one resets, looks at everything
+// and draws so much that the replay's own threads gather too. Meant for the sanitizers.
+// Half of the time one column is compressed, by one more thread, within a budget of bytes. A tenth
 // of the time one thread appends to such a replay, and nobody else is there to wake it:
 // no append may wait longer than it was told to.
 //
