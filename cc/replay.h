@@ -335,7 +335,6 @@ class Replay {
 
   int64_t num_gathers_ = 0;     // in progress
   int64_t num_overwrites_ = 0;  // that wait for them, and new ones for those
-  int64_t num_held_off_ = 0;    // gathers that so wait
 
   std::vector<int64_t> refused_;  // by table, the batch that had to wait last, or 0
 

@@ -2,11 +2,9 @@
 //
 // Gathers read rows without the mutex. So an overwrite waits until none is in progress,
 // and whoever would begin one meanwhile waits for the overwrite: as long as the longest
-// gather takes that had begun. Then it writes in place, with the mutex held. Gathers
-// that had to wait begin before the next overwrite, so neither starves the other. A
-// save is not waited for: it copies rows segment by segment, and lets others write in
-// between (StepStore::HoldRows). The compressing thread reads nothing that can be
-// overwritten.
+// gather takes that had begun. Then it writes in place, with the mutex held. A save is
+// not waited for: it copies rows segment by segment, and lets others write in between
+// (StepStore::HoldRows). The compressing thread reads nothing that can be overwritten.
 #include <new>
 
 #include "cc/gather.h"
@@ -48,7 +46,6 @@ void Replay::RunGather(int64_t begun, const std::vector<Window>& windows,
 // Waits for a change; whoever would begin a gather then looks again.
 Status Replay::AwaitOverwrites(Waiters::Line line, const std::string& waiting,
                                Lock* lock, Deadline deadline) {
-  const Counted held_off(&num_held_off_);
   return Await(
       line, [this] { return num_overwrites_ == 0; },
       waiting + ": stored values are being overwritten", lock, deadline,
@@ -58,19 +55,13 @@ Status Replay::AwaitOverwrites(Waiters::Line line, const std::string& waiting,
 // Waits until nobody gathers. Who gives up tells nobody: it mostly comes back at once,
 // for its next slice of a wait, and would find that others had begun.
 Status Replay::AwaitGathers(Lock* lock, Deadline deadline) {
-  const auto await = [&](const Waiters::CanGo& can_go) {
-    TFA_RETURN_IF_ERROR(Await(
-        kOverwrites, can_go,
-        "waiting to overwrite stored values: samples of them are being copied", lock,
-        deadline, StatusCode::kUnavailable));
-    return CheckOpen();
-  };
-  while (num_held_off_ > 0) {
-    TFA_RETURN_IF_ERROR(await([this] { return num_held_off_ == 0; }));
-  }
   const Counted waiting(&num_overwrites_);
   while (num_gathers_ > 0) {
-    TFA_RETURN_IF_ERROR(await([this] { return num_gathers_ == 0; }));
+    TFA_RETURN_IF_ERROR(Await(
+        kOverwrites, [this] { return num_gathers_ == 0; },
+        "waiting to overwrite stored values: samples of them are being copied", lock,
+        deadline, StatusCode::kUnavailable));
+    TFA_RETURN_IF_ERROR(CheckOpen());
   }
   return OkStatus();
 }

@@ -470,7 +470,8 @@ TEST_P(RacingOverwriteTest, NobodySeesHalfOfAValue) {
   for (int64_t w = 0; w < 2; ++w) {
     writers.emplace_back([this, w] {
       for (int64_t i = 0; i < 300; ++i) OverwriteAll(1000 * w + i);
-      while (num_late_ == 0) OverwriteAll(w);  // until somebody had to wait
+      // Until somebody had to wait.
+      while (num_late_ == 0 && num_torn_ == 0) OverwriteAll(w);
     });
   }
   for (std::thread& writer : writers) writer.join();
@@ -480,22 +481,26 @@ TEST_P(RacingOverwriteTest, NobodySeesHalfOfAValue) {
   EXPECT_TRUE(replay_->CheckValid().ok());
 }
 
-// Samplers without a pause, of which one always copies: new ones wait, or an overwrite
-// would for ever.
+// Of samplers without a pause one always copies: new ones wait, or an overwrite would
+// wait for many of them.
 TEST_P(RacingOverwriteTest, SamplersDoNotStarveAnOverwriteNorItThem) {
+  constexpr int kSamplers = 6;
+  constexpr int64_t kOverwrites = 200;
+  constexpr int64_t kMost = 5'000;  // then samplers end, lest one waits for ever
   std::atomic<int64_t> num_samples{0};
   std::atomic<bool> stop{false};
   std::vector<std::thread> samplers;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < kSamplers; ++i) {
     samplers.emplace_back([&] {
-      Batch info(1000);
-      Numbers first(1000 * kWords);
+      constexpr int64_t kBatch = 3'000;
+      Batch info(kBatch);
+      Numbers first(kBatch * kWords);
       Numbers last(first.size());
       void* const outputs[] = {first.data(), last.data()};
-      while (!stop) {
+      while (!stop && num_samples < kMost) {
         const KeptPlace place;
         EXPECT_TRUE(
-            replay_->Sample(0, 1000, {}, info.arrays(), outputs, Deadline::max()).ok());
+            replay_->Sample(0, kBatch, {}, info.arrays(), outputs, Deadline::max()).ok());
         ++num_samples;
       }
     });
@@ -504,7 +509,14 @@ TEST_P(RacingOverwriteTest, SamplersDoNotStarveAnOverwriteNorItThem) {
   const Numbers x(kWords, 3);
   RowValues values;
   values.columns = {{0, x.data()}};
-  for (int64_t i = 0; i < 300 || num_samples < 300; ++i) {
+  while (num_samples < kSamplers) std::this_thread::yield();
+  const int64_t before = num_samples;
+  for (int64_t i = 0; i < kOverwrites; ++i) {
+    ASSERT_EQ(*replay_->Overwrite(0, keys.data(), 1, values, Deadline::max()), 1);
+  }
+  const int64_t meanwhile = num_samples - before;
+  EXPECT_LE(meanwhile, 2 * kSamplers * kOverwrites);
+  while (num_samples < before + meanwhile + 100 && num_samples < kMost) {
     ASSERT_EQ(*replay_->Overwrite(0, keys.data(), 1, values, Deadline::max()), 1);
   }
   stop = true;
