@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
 import re
 from collections.abc import Sequence
@@ -44,7 +45,8 @@ _LAUNCHERS = ("inline", "threads", "ray")
     type=click.Choice(_LAUNCHERS),
     default="inline",
     show_default=True,
-    help="What runs where; so far all in one thread.",
+    help="What runs where: all in one thread, or each part in a process of a Ray "
+    "cluster.",
 )
 @click.option(
     "--num-actors",
@@ -66,6 +68,20 @@ _LAUNCHERS = ("inline", "threads", "ray")
     show_default=True,
     help="Processes in which an actor's environments step while it learns; what is "
     "learned is the same with any number.",
+)
+@click.option(
+    "--replay-shards",
+    "num_replay_shards",
+    type=numbers.Whole(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the replay, with --launcher ray.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="The Ray cluster to run on, such as auto or 10.0.0.1:6379.  [default: one of "
+    "its own on this machine]",
 )
 @click.option(
     "--eval-every",
@@ -105,7 +121,7 @@ def train(
     launcher: str,
     num_actors: int,
     settings: Sequence[str],
-    **options: int | None,
+    **options: Any,
 ) -> None:
     """Train AGENT in ENVIRONMENT.
 
@@ -137,13 +153,18 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
 
 
 def _check_launcher(launcher: str, num_actors: int) -> None:
-    """Refuses what no launcher does yet."""
-    if launcher != "inline":
+    """Refuses what no launcher does yet, or cannot do here."""
+    if launcher == "threads":
         raise click.UsageError(
             f"--launcher {launcher} does not exist yet: leave it out, or use "
             "--launcher inline."
         )
-    if num_actors > 1:
+    if launcher == "ray" and importlib.util.find_spec("ray") is None:
+        raise click.UsageError(
+            "--launcher ray needs Ray, which is not installed: "
+            "pip install 'tfagents-core[ray]'"
+        )
+    if launcher == "inline" and num_actors > 1:
         raise click.UsageError(
             f"--num-actors {num_actors} does not go with --launcher inline, which runs "
             f"one actor: use --envs-per-actor {num_actors} instead."

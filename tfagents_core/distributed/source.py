@@ -70,6 +70,19 @@ class ShardedSource(core.BatchSource):
         """Whether a batch of every table has been drawn."""
         return all(each.is_ready() for each in self._prefetchers.values())
 
+    def wait(self, timeout_s: float) -> bool:
+        """Whether `next` would return at once, now or within `timeout_s` seconds.
+
+        Raises:
+            ValueError: a shard refused a draw.
+        """
+        return all(each.wait(timeout_s) for each in self._prefetchers.values())
+
+    @property
+    def reason(self) -> str:
+        """Why the last call that drew nothing did not."""
+        return "; ".join(each.reason for each in self._prefetchers.values())
+
     def next(self) -> Any:
         """The next batch.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfagents_core import core, environments, specs
 
-LAUNCHERS = ("inline",)
+LAUNCHERS = ("inline", "ray")
 
 
 class RunError(RuntimeError):
@@ -44,6 +44,7 @@ REPEATED = frozenset(
         "eval_episodes",
         "launcher",
         "num_actors",
+        "num_replay_shards",
         "learner_log_every",
     }
 )
@@ -66,8 +67,13 @@ class ExperimentConfig:
         eval_every: actor steps from one evaluation to the next; with 0 there is one,
             at the end.
         eval_episodes: episodes in an evaluation.
-        launcher: how the parts run; `"inline"` is one thread.
+        launcher: how the parts run; `"inline"` is one thread, `"ray"` processes of a
+            Ray cluster.
         num_actors: actors beside each other; one if inline.
+        num_replay_shards: processes of the `"ray"` launcher that share the replay;
+            each serves its part of the actors.
+        ray_address: of the Ray cluster, such as `"10.0.0.1:6379"` or `"auto"`; None
+            starts one on this machine for the run alone.
         environment_workers: processes in which each actor's environments step, W; 0
             steps them in the actor's own thread. What is learned does not depend on it.
         environment_timeout_s: longest that a step in a worker may take, in seconds.
@@ -100,6 +106,8 @@ class ExperimentConfig:
     eval_episodes: int = 10
     launcher: str = "inline"
     num_actors: int = 1
+    num_replay_shards: int = 1
+    ray_address: str | None = None
     environment_workers: int = 0
     environment_timeout_s: float = 120.0
     max_environment_restarts: int = 10
@@ -125,6 +133,7 @@ class ExperimentConfig:
             "envs_per_actor",
             "eval_episodes",
             "num_actors",
+            "num_replay_shards",
             "learner_log_every",
             "num_checkpoints_kept",
         ):
@@ -167,4 +176,9 @@ class ExperimentConfig:
             raise ValueError(
                 "The inline launcher has one actor; to step several environments at "
                 f"once, set envs_per_actor (num_actors is {self.num_actors})."
+            )
+        if self.num_replay_shards > self.num_actors:
+            raise ValueError(
+                f"num_replay_shards is {self.num_replay_shards}, but there are only "
+                f"{self.num_actors} actors to fill them; use fewer shards."
             )
