@@ -110,9 +110,8 @@ def read(shard: Any, index: int, seconds: float) -> tuple[Latencies, int]:
             samples = timed.sample("t", BATCH, None, BATCHES_PER_CALL, 0.5)
         except TimeoutError:
             continue  # Nothing has been written yet.
-        for sample in samples:
-            priorities = generator.uniform(size=BATCH)
-            timed.update_priorities("t", sample.info.key, priorities)
+        keys = np.concatenate([sample.info.key for sample in samples])
+        timed.update_priorities("t", keys, generator.uniform(size=len(keys)))
         num_batches += len(samples)
     return dict(timed.latencies), num_batches
 

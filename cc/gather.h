@@ -66,7 +66,8 @@ class Gather {
   Gather(const StepStore& store, const std::vector<View>& views, const GatherSize& size,
          void* const* outputs, Workers* workers);
 
-  // Reads rows only, which never change while pinned: no lock is needed.
+  // Reads rows only, which never change while pinned, but by an overwrite, which waits
+  // for gathers: no lock is needed.
   // O(bytes written); for kReturn and kDiscount O(rows of the items).
   // REQUIRES: `windows` of num_items items, pinned.
   void Run(const Window* windows);

@@ -29,7 +29,6 @@ class Packing {
     for (int64_t c = 0; c < num_columns; ++c) {
       if (layout_.packs(c) && !AddColumn(c)) return 0;
     }
-    std::memcpy(out_, segment_, Size(layout_.mark_offset));
     PutWord(0, end_);
     return end_;
   }
@@ -107,7 +106,8 @@ PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
     buffer->set_failed();
     return {};
   }
-  std::memcpy(data, packed, Size(bytes));
+  const int64_t plain = layout.mark_offset;
+  std::memcpy(data + plain, packed + plain, Size(bytes - plain));
   return {data, bytes};
 }
 

@@ -55,7 +55,8 @@ class PackingBuffer {
   int64_t bytes_ = 0;
 };
 
-// Packs a segment of which all rows are written. Empty when that saves less than an
+// Packs a segment of which all rows are written, but for its plain columns: whoever
+// takes the packed segment copies them to it. Empty when that saves less than an
 // eighth, or there is no memory.
 PackedSegment Pack(const SegmentLayout& layout, const uint8_t* segment,
                    PackingBuffer* buffer);

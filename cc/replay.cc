@@ -427,6 +427,11 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
     if (!source.CanSample(n)) {
       TFA_RETURN_IF_ERROR(CheckSampleIsPossible(table, n));
       why_not = source.WhyNotSample(n);
+    } else if (num_overwrites_ > 0) {
+      TFA_RETURN_IF_ERROR(AwaitOverwrites(
+          table, "waiting to sample from table '" + source.options().name + "'", &lock,
+          deadline));
+      continue;
     } else if (!waiters_.IsBehind(table)) {
       break;
     }
@@ -446,12 +451,7 @@ Status Replay::Sample(int64_t table, int64_t n, const WeightOptions& weights,
     throw;
   }
   refused_[static_cast<size_t>(table)] = 0;
-  waiters_.Notify();
-  lock.unlock();
-  gather->Run(windows.data());
-  lock.lock();
-  store->EndGather(begun, windows.data(), n);
-  waiters_.Notify();
+  RunGather(begun, windows, store.get(), &*gather, &lock);
   return OkStatus();
 } catch (const std::bad_alloc&) {
   return NoMemory("sample");

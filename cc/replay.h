@@ -19,6 +19,7 @@
 #include "cc/file.h"
 #include "cc/packing_thread.h"
 #include "cc/pattern.h"
+#include "cc/row_values.h"
 #include "cc/run.h"
 #include "cc/saved_rows.h"
 #include "cc/saved_state.h"
@@ -29,6 +30,8 @@
 #include "cc/workers.h"
 
 namespace tfa {
+
+class Gather;
 
 // Files of the last checkpoint that was written or restored.
 struct SavedFiles {
@@ -60,9 +63,10 @@ StepStore::Options StoreOptions(const ReplayOptions& options);
 //
 // Thread-safe: one mutex guards the store and the tables. It is held for the draw,
 // never for the gather: a sample has its rows held, copies them without the mutex, and
-// lets go. Whoever must wait (a rate limiter says no) waits by `Await`, until its
-// deadline, and its error says what for; `Close` wakes all. Of those that wait for the
-// same and can go on, who came first goes first.
+// lets go; `Overwrite` waits for that, so that none copies half of a value. Whoever
+// must wait (a rate limiter says no) waits by `Await`, until its deadline, and its error
+// says what for; `Close` wakes all. Of those that wait for the same and can go on, who
+// came first goes first.
 //
 // Where columns are to be compressed, a thread of the replay's own does it, a full
 // segment at a time, without the mutex. Nothing but memory depends on when.
@@ -133,15 +137,16 @@ class Replay {
                                Deadline deadline);
 
   // Draws n items and gathers view v of the table into `outputs[v]`, as `num_batches`
-  // equal batches: the same items, in the same order, as in one.
+  // equal batches: the same items, in the same order, as in one. kUnavailable when the
+  // deadline passed while stored values are being overwritten: to be tried again.
   Status Sample(int64_t table, int64_t n, const WeightOptions& weights,
                 const SampleArrays& arrays, void* const* outputs, Deadline deadline,
                 int64_t num_batches = 1);
 
   // Gathers items by key, as `Sample` does, but draws and counts nothing. kNotFound
-  // when an item has gone.
+  // when an item has gone, kUnavailable as of `Sample`.
   Status Get(int64_t table, const int64_t* keys, int64_t n, const SampleArrays& arrays,
-             void* const* outputs);
+             void* const* outputs, Deadline deadline = Deadline::max());
   // Those of the keys whose items are there, in their order.
   StatusOr<std::vector<int64_t>> LiveKeys(int64_t table, const int64_t* keys,
                                           int64_t n);
@@ -155,6 +160,14 @@ class Replay {
   StatusOr<int64_t> UpdatePriorities(int64_t table, const int64_t* keys,
                                      const double* priorities, int64_t n);
   StatusOr<int64_t> Delete(int64_t table, const int64_t* keys, int64_t n);
+  // Overwrites values in rows of n items, in the order of `keys`; rows that an item
+  // does not have are left out. All items that have such a row, of all tables, have
+  // the new values; what was made of the old ones stays. Returns how many items are
+  // still there; the others are skipped and counted as stale. All or nothing.
+  // kUnavailable when the deadline passed while a sample is being copied: to be tried
+  // again. O(rows), and a wait for the samples that were being copied when it began.
+  StatusOr<int64_t> Overwrite(int64_t table, const int64_t* keys, int64_t n,
+                              const RowValues& values, Deadline deadline);
 
   // The reason why not, with its numbers; empty when allowed.
   StatusOr<std::string> WhyNotSample(int64_t table, int64_t n);
@@ -172,7 +185,8 @@ class Replay {
   // Writes everything as it is at one moment into new files in `directory`, each
   // flushed to the disk, and says what is in them. The mutex is held to copy what is
   // not rows; rows are pinned and written without it. `when_copied` is called once,
-  // with nothing held, when that is done: later changes are not in the checkpoint.
+  // with nothing held, when that is done: later changes are not in the checkpoint, but
+  // that a row that is overwritten meanwhile may be there as it was or as it is.
   // Files of an earlier checkpoint of this replay that hold what has not changed are
   // linked instead, as far as they are in the directory `base`.
   StatusOr<std::vector<FileSum>> Save(const std::string& directory,
@@ -274,6 +288,11 @@ class Replay {
   Status Await(Waiters::Line line, const Waiters::CanGo& can_go,
                const std::string& reason, Lock* lock, Deadline deadline,
                StatusCode when_late = StatusCode::kDeadlineExceeded);
+  void RunGather(int64_t begun, const std::vector<Window>& windows, StepStore* store,
+                 Gather* gather, Lock* lock);
+  Status AwaitOverwrites(Waiters::Line line, const std::string& waiting, Lock* lock,
+                         Deadline deadline);
+  Status AwaitGathers(Lock* lock, Deadline deadline);
 
   // Counts a call that holds the mutex for long, from before it takes it.
   class Long {
@@ -291,6 +310,8 @@ class Replay {
   // Lines of those that wait: who samples a table waits in that of its number.
   static constexpr Waiters::Line kInserts = -1;
   static constexpr Waiters::Line kMemory = -2;
+  static constexpr Waiters::Line kOverwrites = -3;
+  static constexpr Waiters::Line kGets = -4;
   // Items of a run that are made at a time: their scratch memory fits into the
   // first-level cache.
   static constexpr int64_t kRunItems = 1024;
@@ -311,6 +332,9 @@ class Replay {
   // By table, the largest batch that was checked and the most items made at once:
   // whatever exceeds them is checked against the rate limiter first.
   std::vector<LimiterUse> uses_;
+
+  int64_t num_gathers_ = 0;     // in progress
+  int64_t num_overwrites_ = 0;  // that wait for them, and new ones for those
 
   std::vector<int64_t> refused_;  // by table, the batch that had to wait last, or 0
 

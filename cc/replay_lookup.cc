@@ -9,12 +9,18 @@
 namespace tfa {
 
 Status Replay::Get(int64_t table, const int64_t* keys, int64_t n,
-                   const SampleArrays& arrays, void* const* outputs) try {
+                   const SampleArrays& arrays, void* const* outputs,
+                   Deadline deadline) try {
   std::vector<Window> windows(static_cast<size_t>(n));
   const GatherSize size = {n, 1, max_runs_};
   Lock lock(mutex_);
   TFA_RETURN_IF_ERROR(CheckOpen());
   if (n == 0) return OkStatus();
+  while (num_overwrites_ > 0) {
+    TFA_RETURN_IF_ERROR(
+        AwaitOverwrites(kGets, "waiting to look items up", &lock, deadline));
+    TFA_RETURN_IF_ERROR(CheckOpen());
+  }
   const std::shared_ptr<StepStore> store = store_;
   Gather gather(*store, table_options(table).views, size, outputs, &workers_);
   At(table).Reserve(n);
@@ -24,11 +30,7 @@ Status Replay::Get(int64_t table, const int64_t* keys, int64_t n,
     store->EndGather(begun, nullptr, 0);
     return status;
   }
-  lock.unlock();
-  gather.Run(windows.data());
-  lock.lock();
-  store->EndGather(begun, windows.data(), n);
-  waiters_.Notify();
+  RunGather(begun, windows, store.get(), &gather, &lock);
   return OkStatus();
 } catch (const std::bad_alloc&) {
   return NoMemory("look up items");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <tuple>
 #include <utility>
 
@@ -35,7 +36,8 @@ struct Rows {
 // Finds segments by when they were started.
 class Numbers {
  public:
-  Numbers(const StepStore& store, const std::vector<SegmentRows>& segments) {
+  Numbers(const StepStore& store, const std::vector<SegmentRows>& segments)
+      : segments_(segments) {
     started_.reserve(segments.size());
     for (const SegmentRows& each : segments) {
       started_.push_back(store.StartedAt(each.segment));
@@ -51,7 +53,15 @@ class Numbers {
 
   int64_t started_at(int32_t number) const { return started_[Index(number)]; }
 
+  // Whether the rows of an extent are in use, and as they were saved.
+  bool AreInUse(const RowExtent& extent) const {
+    const int32_t number = Of(extent.started_at);
+    return number >= 0 &&
+           segments_[Index(number)].num_overwrites == extent.num_overwrites;
+  }
+
  private:
+  const std::vector<SegmentRows>& segments_;
   std::vector<int64_t> started_;  // by number
 };
 
@@ -65,7 +75,7 @@ int64_t RowBytes(const StepStore& store) {
 RowFile InUse(const RowFile& file, const Numbers& numbers) {
   RowFile used = {file.file, {}};
   for (const RowExtent& each : file.extents) {
-    if (numbers.Of(each.started_at) >= 0) used.extents.push_back(each);
+    if (numbers.AreInUse(each)) used.extents.push_back(each);
   }
   return used;
 }
@@ -103,7 +113,10 @@ std::vector<Rows> Missing(const std::vector<RowFile>& files, const Numbers& numb
     int32_t row = 0;
     const auto skip_to = [&](int32_t to) {
       if (row < to) {
-        missing.push_back({s, nullptr, {numbers.started_at(s), 0, row, to - row, 0}});
+        missing.push_back({s,
+                           nullptr,
+                           {numbers.started_at(s), 0, row, to - row, 0,
+                            segments[Index(s)].num_overwrites}});
       }
     };
     for (; next != saved.end() && next->number == s; ++next) {
@@ -124,17 +137,13 @@ class RowFileWriter {
   Status Open() { return file_.Open(); }
 
   Status Append(int32_t segment, RowExtent extent) {
+    Copy(segment, extent);
+    const auto n = static_cast<int64_t>(scratch_.size());
     extent.offset = bytes_;
-    crc32c_ = 0;
-    const auto num_columns = static_cast<int64_t>(store_.columns().size());
-    for (int64_t c = 0; c <= num_columns; ++c) {
-      const bool packs = c < num_columns && store_.layout().packs(c);
-      TFA_RETURN_IF_ERROR(packs ? AppendPacked(segment, extent, c)
-                                : AppendRaw(segment, extent, c));
-    }
-    extent.crc32c = crc32c_;
+    extent.crc32c = Crc32c(0, scratch_.data(), n);
     extents_.push_back(extent);
-    return OkStatus();
+    bytes_ += n;
+    return file_.Append(scratch_.data(), n);
   }
 
   int64_t bytes() const { return bytes_; }
@@ -146,40 +155,42 @@ class RowFileWriter {
   }
 
  private:
-  // Rows are written as they were appended, whatever form they are kept in.
-  Status AppendPacked(int32_t segment, const RowExtent& extent, int64_t column) {
+  // Rows are written as they were appended, whatever form they are kept in. They are
+  // copied first, so that who overwrites some need not wait for the disk.
+  void Copy(int32_t segment, const RowExtent& extent) {
+    scratch_.resize(Index(extent.rows * RowBytes(store_)));
+    uint8_t* to = scratch_.data();
+    const auto num_columns = static_cast<int64_t>(store_.columns().size());
+    const std::unique_lock<std::mutex> held = store_.HoldRows();
+    for (int64_t c = 0; c <= num_columns; ++c) {
+      const StepStore::ColumnRows rows = store_.RowsOf(segment, c);
+      if (c < num_columns && store_.layout().packs(c)) {
+        CopyPacked(segment, extent, c, to);
+      } else {
+        CopyRows(rows.first + extent.first * rows.stride, rows.stride, extent.rows,
+                 rows.row_bytes, to, rows.row_bytes);
+      }
+      to += extent.rows * rows.row_bytes;
+    }
+  }
+
+  void CopyPacked(int32_t segment, const RowExtent& extent, int64_t column,
+                  uint8_t* to) const {
     const ColumnReader reader(store_, column);
+    const int64_t row_bytes = reader.row_bytes();
     const int32_t end = extent.first + extent.rows;
     const LocatedWindow rows = {{segment, 0, end, 0}, store_.SegmentData(segment)};
     for (int64_t i = extent.first; i < end;) {
       const int64_t run = reader.Run(rows, i, end - i);
-      TFA_RETURN_IF_ERROR(AppendBytes(reader.Row(rows, i), run * reader.row_bytes()));
+      CopyRows(reader.Row(rows, i), row_bytes, run, row_bytes, to, row_bytes);
+      to += run * row_bytes;
       i += run;
     }
-    return OkStatus();
-  }
-
-  Status AppendRaw(int32_t segment, const RowExtent& extent, int64_t column) {
-    const StepStore::ColumnRows rows = store_.RowsOf(segment, column);
-    const uint8_t* const first = rows.first + extent.first * rows.stride;
-    const int64_t bytes = extent.rows * rows.row_bytes;
-    if (rows.stride == rows.row_bytes) return AppendBytes(first, bytes);
-    scratch_.resize(Index(bytes));
-    CopyRows(first, rows.stride, extent.rows, rows.row_bytes, scratch_.data(),
-             rows.row_bytes);
-    return AppendBytes(scratch_.data(), bytes);
-  }
-
-  Status AppendBytes(const uint8_t* data, int64_t n) {
-    crc32c_ = Crc32c(crc32c_, data, n);
-    bytes_ += n;
-    return file_.Append(data, n);
   }
 
   StepStore& store_;
   FileWriter file_;
   int64_t bytes_ = 0;
-  uint32_t crc32c_ = 0;  // of the extent
   std::vector<RowExtent> extents_;
   std::vector<uint8_t> scratch_;
 };

@@ -21,6 +21,9 @@ struct RowExtent {
   int32_t first = 0;       // row of the segment
   int32_t rows = 0;
   uint32_t crc32c = 0;
+  // Of the segment, at the moment that was saved; not saved itself, as it is zero when
+  // the segment is loaded.
+  int64_t num_overwrites = 0;
 };
 
 // A file of rows, of which only the extents are still of use.
@@ -29,13 +32,15 @@ struct RowFile {
   std::vector<RowExtent> extents;  // in the order of their segments
 };
 
-// Rows never change once they were appended, so what a file holds of segments that are
-// in use stays right. Checkpoints link the file until half of it is of no use, or so
-// little is that it is better written together with other rows.
+// What a file holds of a segment that is in use stays right until a row of the segment
+// is overwritten; then all its rows are written again. Files never change. Checkpoints
+// link the file until half of it is of no use, or so little is that it is better
+// written together with other rows.
 
 // Writes the rows of the segments, which are pinned and numbered in the order they were
 // started, into new files in `directory`, but for those that are in files of `before`
-// in `base`, which are linked where that works. Returns the files. O(rows written).
+// in `base`, which are linked where that works. Of a row that is overwritten meanwhile,
+// what was there before or after. Returns the files. O(rows written).
 StatusOr<std::vector<RowFile>> SaveRows(const std::string& directory,
                                         const std::string& base,
                                         const std::vector<RowFile>& before,

@@ -179,9 +179,11 @@ void Segments::FinishPacking(int32_t segment, PackedSegment packed) {
 void Segments::MoveIn(int32_t segment, PackedSegment packed) {
   if (packed.empty()) return;
   Header& h = header(segment);
-  memory_.Give(h.data);
+  uint8_t* const raw = h.data;
   packed_bytes_ += packed.bytes();
   h.data = packed.Release();
+  std::memcpy(h.data, raw, Index(layout_.mark_offset));
+  memory_.Give(raw);
   ReleaseIdle();
 }
 

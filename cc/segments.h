@@ -90,6 +90,12 @@ class Segments {
   void SetStartedAt(int32_t segment, int64_t at) { header(segment).started_at = at; }
   void SetNumStarted(int64_t n) { num_started_ = n; }
 
+  // How often rows of segments of this number were overwritten.
+  int64_t num_overwrites(int32_t segment) const {
+    return header(segment).num_overwrites;
+  }
+  void CountOverwrite(int32_t segment) { ++header(segment).num_overwrites; }
+
   void Ref(int32_t segment, int32_t n = 1) { header(segment).refs += n; }
   void Unref(int32_t segment, int32_t n = 1) {
     if ((header(segment).refs -= n) == 0) LetGo(segment);
@@ -114,7 +120,8 @@ class Segments {
   int32_t StartPacking();
   // Unpins the segment; what was packed, if anything, takes the place of its rows.
   void FinishPacking(int32_t segment, PackedSegment packed);
-  // Puts packed rows into the place of raw ones. REQUIRES: nobody reads the segment.
+  // Puts packed rows into the place of raw ones. What is plain is copied only now, as
+  // it may have been overwritten meanwhile. REQUIRES: nobody reads the segment.
   void MoveIn(int32_t segment, PackedSegment packed);
 
   // `refs[s]`: how many references segment s should have.
@@ -128,6 +135,7 @@ class Segments {
     int32_t refs = 0;
     int32_t pins = 0;
     int64_t started_at = 0;
+    int64_t num_overwrites = 0;
   };
   // Headers live in blocks that never move, so gathers read them without a lock.
   static constexpr int64_t kBlock = 1024;

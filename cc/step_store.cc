@@ -266,6 +266,35 @@ void StepStore::EndGather(int64_t gather, const Window* windows, int64_t n) {
   for (int64_t i = 0; i < n; ++i) Unpin(windows[i]);
 }
 
+void StepStore::Overwrite(const Window* windows, int64_t n, const RowValues& values) {
+  const std::unique_lock<std::mutex> held = HoldRows();
+  const int64_t num_rows = values.num_rows();
+  for (int64_t i = 0; i < n; ++i) {
+    const Window& window = windows[i];
+    const int64_t first = values.start + (values.start < 0 ? window.length : 0);
+    const int64_t end = std::min<int64_t>(first + num_rows, window.length);
+    for (int64_t row = std::max<int64_t>(first, 0); row < end; ++row) {
+      int32_t segment = window.segment;
+      int32_t offset = window.offset;
+      Advance(&segment, &offset, row);
+      OverwriteRow(segment, offset, values, i * num_rows + row - first);
+    }
+  }
+}
+
+// Writes row `i` of the values. What is plain lies in the same place whether the
+// segment is packed or not.
+void StepStore::OverwriteRow(int32_t segment, int64_t row, const RowValues& values,
+                             int64_t i) {
+  for (const RowValues::ColumnValues& each : values.columns) {
+    const ColumnRows rows = RowsOf(segment, each.column);
+    CopyRow(rows.first + row * rows.stride,
+            static_cast<const uint8_t*>(each.data) + i * rows.row_bytes,
+            rows.row_bytes);
+  }
+  segments_.CountOverwrite(segment);
+}
+
 void StepStore::CloseStream(int32_t stream) {
   Stream& s = streams_[Index(stream)];
   for (; s.num_segments > 0; --s.num_segments) {

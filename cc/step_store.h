@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cc/column.h"
 #include "cc/packed_segment.h"
+#include "cc/row_values.h"
 #include "cc/segment_layout.h"
 #include "cc/segments.h"
 #include "cc/serial.h"
@@ -24,6 +26,7 @@ struct SegmentRows {
   int32_t segment = 0;
   int32_t rows = 0;
   bool open = false;  // a stream's last, which takes more rows
+  int64_t num_overwrites = 0;  // by the time of a snapshot
 };
 
 // The segments in use at one moment, numbered from 0 in the order they were started.
@@ -48,7 +51,8 @@ struct StoreSnapshot {
 // shows.
 //
 // Not thread-safe: the owner's mutex guards every call, but for `SegmentData`,
-// `EpisodeStep`, `Advance` and `PackRows` on pinned segments, which never change.
+// `EpisodeStep`, `Advance` and `PackRows` on pinned segments, whose rows never change
+// but by `Overwrite`, and `HoldRows`.
 class StepStore {
  public:
   struct Options {
@@ -164,6 +168,16 @@ class StepStore {
   }
   void EndGather(int64_t gather, const Window* windows, int64_t n);
 
+  // Overwrites values in rows of n items, one after another; rows that an item does
+  // not have are left out, and so are windows of length 0.
+  // REQUIRES: valid values; no gather that has begun is in progress.
+  void Overwrite(const Window* windows, int64_t n, const RowValues& values);
+  // No row is overwritten while the lock exists. `Overwrite`, and with it the owner's
+  // mutex, waits for it: to be held for no more than copying a segment takes.
+  std::unique_lock<std::mutex> HoldRows() const {
+    return std::unique_lock<std::mutex>(overwriting_);
+  }
+
   // Drops a stream's history and open episode, as if it had never begun.
   void CloseStream(int32_t stream);
   // Drops every stream's history and open episode, and what items hold, which must all
@@ -171,7 +185,7 @@ class StepStore {
   void Reset();
 
   // Writes everything but the rows and pins the segments in use, whose written rows
-  // stay as they are until `Unpin`.
+  // stay there until `Unpin`, and as they are but for `Overwrite`: see `HoldRows`.
   StoreSnapshot Save(Writer* out);
   void Unpin(const std::vector<SegmentRows>& segments);
   // A store as it was saved, without its rows, by a release of that `version` of the
@@ -250,6 +264,7 @@ class StepStore {
   }
   // The only segment that a window holds; -1 if there are several.
   int32_t OnlySegment(const Window& window) const;
+  void OverwriteRow(int32_t segment, int64_t row, const RowValues& values, int64_t i);
   template <class One, class Many>
   void ForEachGroup(const Window* windows, int64_t n, One one, Many many);
   bool LinkSegments(const std::vector<int32_t>& next,
@@ -270,6 +285,7 @@ class StepStore {
 
   Segments segments_;
   std::vector<Stream> streams_;
+  mutable std::mutex overwriting_;  // see HoldRows
 };
 
 }  // namespace tfa

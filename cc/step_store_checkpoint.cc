@@ -96,7 +96,8 @@ StoreSnapshot StepStore::Save(Writer* out) {
   snapshot.numbers.resize(Index(segments_.size()), -1);
   for (int32_t s = 0; s < segments_.size(); ++s) {
     if (!segments_.referenced(s)) continue;
-    snapshot.segments.push_back({s, static_cast<int32_t>(segment_rows_)});
+    snapshot.segments.push_back(
+        {s, static_cast<int32_t>(segment_rows_), false, segments_.num_overwrites(s)});
   }
   std::sort(snapshot.segments.begin(), snapshot.segments.end(),
             [this](const SegmentRows& a, const SegmentRows& b) {

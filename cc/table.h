@@ -178,6 +178,9 @@ class Table {
   // skipped. On an error nothing was written.
   StatusOr<int64_t> UpdatePriorities(const int64_t* keys, const double* priorities,
                                      int64_t n);
+  // The windows of items by key, of length 0 where the item has gone. Returns how many
+  // are there; the others are counted as stale.
+  StatusOr<int64_t> FindWindows(const int64_t* keys, int64_t n, Window* windows);
   // Removes items by key. Returns how many there were.
   StatusOr<int64_t> Delete(const int64_t* keys, int64_t n);
 

@@ -43,6 +43,19 @@ StatusOr<std::vector<int64_t>> Table::LiveKeys(const int64_t* keys, int64_t n) c
   return live;
 }
 
+StatusOr<int64_t> Table::FindWindows(const int64_t* keys, int64_t n,
+                                     Window* windows) {
+  TFA_RETURN_IF_ERROR(CheckKeys(keys, n));
+  int64_t found = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t slot = FindSlot(keys[i]);
+    windows[i] = slot < 0 ? Window() : item(slot).window;
+    if (slot >= 0) ++found;
+  }
+  num_stale_updates_ += n - found;
+  return found;
+}
+
 std::vector<ItemKey> Table::ListItems() const {
   std::vector<ItemKey> list;
   list.reserve(static_cast<size_t>(size()));

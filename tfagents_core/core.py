@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, 
 
 import dm_env
 import numpy as np
+import tree
 
 from tfagents_core import replay, specs, types
 
@@ -315,6 +316,17 @@ class BatchSource(abc.ABC):
             TimeoutError: the batch did not come in time; the message says why.
         """
 
+    def batch_axes(self, batch: Any) -> Any:
+        """The axis of the items in each array, to share a batch between devices.
+
+        Args:
+            batch: what one update takes.
+
+        Returns:
+            A nest like `batch` of ints; 0 everywhere by default.
+        """
+        return tree.map_structure(lambda _: 0, batch)
+
     @abc.abstractmethod
     def update_priorities(
         self, table: str, keys: np.ndarray, priorities: np.ndarray
@@ -338,6 +350,13 @@ class VariableSource(abc.ABC):
         Raises:
             KeyError: there is no group of that name.
         """
+
+
+class VariableClient(Protocol):
+    """Keeps an actor's own variables as new as the learner's."""
+
+    def update(self) -> None:
+        """Called after every tick; fetches newer values if it is time to."""
 
 
 class Learner(VariableSource):

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tree
 
-from tfagents_core import core, learning, losses, replay
+from tfagents_core import core, learning, losses, replay, replicas
 from tfagents_core.agents.ppo import config as ppo_config
 from tfagents_core.agents.ppo import networks as ppo_networks
 
@@ -136,7 +136,7 @@ def ppo_loss(
     log_pi = policy.log_prob(samples.action)  # [N]
     advantage = samples.advantage  # [N]
     if config.normalize_advantages:
-        mean, variance = tf.nn.moments(advantage, axes=0)
+        mean, variance = replicas.merge_moments(*tf.nn.moments(advantage, axes=0))
         advantage = (advantage - mean) / (tf.sqrt(variance) + 1e-8)
     policy_loss = losses.clipped_surrogate(
         log_pi,
@@ -171,14 +171,26 @@ def ppo_loss(
 class PPO(core.UpdateRule):
     """Updates policy and value from unrolls, each of which is used in one update only.
 
+    On several devices each shuffles its own unrolls; a minibatch is made of an equal
+    share from each, and has one mean and variance of advantages.
+
     Args:
         networks: changed in place.
         config: the hyper-parameters.
+
+    Raises:
+        ValueError: a device's steps cannot be split into the minibatches.
     """
 
     def __init__(
         self, networks: ppo_networks.PPONetworks, config: ppo_config.PPOConfig
     ) -> None:
+        num_steps = config.num_unrolls * config.unroll_length // replicas.count()
+        if num_steps % config.num_minibatches:
+            raise ValueError(
+                f"num_minibatches ({config.num_minibatches}) must divide the steps of "
+                f"an update on each of the {replicas.count()} devices, {num_steps:,}."
+            )
         self._config = config
         self._networks = networks
         self._parameters = networks.parameters
@@ -223,7 +235,7 @@ class PPO(core.UpdateRule):
                 num_steps=config.learning_rate_decay_updates,
             )
         sums = Metrics(*[tf.zeros([]) for _ in Metrics._fields])
-        for step in tf.range(self.num_sgd_steps):
+        for step in replicas.steps(self.num_sgd_steps):
             indices = tf.gather(order, step)  # [N / M]
             minibatch = tree.map_structure(
                 lambda leaf, chosen=indices: tf.gather(leaf, chosen), samples

@@ -396,9 +396,12 @@ py::tuple ReplayBinding::Get(int64_t table, py::handle keys, bool skip) {
     std::vector<void*> data;
     py::tuple sample = NewSample(t, {n()}, &info, &data);
     const bool is_long = n() * sample_bytes_[t] > kSmallSample || n() > kSmallKeys;
-    const Status status = WithoutGilIf(is_long, replay(), [&] {
-      return replay_->Get(table, wanted.data(), n(), ToArrays(info), data.data());
-    });
+    const auto attempt = [&](Deadline until) {
+      return replay_->Get(table, wanted.data(), n(), ToArrays(info), data.data(),
+                          until);
+    };
+    const Status status = WaitInterruptibly(
+        Deadline::max(), !is_long && !replay().busy(), attempt);
     // Another thread may have removed an item since.
     if (skip && status.code() == StatusCode::kNotFound) continue;
     ThrowIfError(status);
@@ -432,6 +435,42 @@ int64_t ReplayBinding::Delete(int64_t table, py::handle keys) {
   const int64_t n = ids.size();
   return ValueOrThrow(WithoutGilIf(n > kSmallKeys, replay(),
                                    [&] { return replay_->Delete(table, id, n); }));
+}
+
+int64_t ReplayBinding::Overwrite(int64_t table, py::handle keys,
+                                 const std::vector<int64_t>& columns, py::handle arrays,
+                                 int64_t start, std::optional<int64_t> stop) {
+  CheckTable(table);
+  const py::array_t<int64_t> ids = IntegerArray(keys, "keys");
+  const int64_t* const id = ids.data();
+  const int64_t n = ids.size();
+  RowValues values;
+  // No item has a row beyond 31 bits; clamped, it still is none.
+  values.start = std::clamp<int64_t>(start, -kMaxExtent, kMaxExtent);
+  values.stop = std::min<int64_t>(stop.value_or(values.start + 1), kMaxExtent + 1);
+  for (const int64_t column : columns) values.columns.push_back({column, nullptr});
+  ThrowIfError(values.Validate(replay().columns()));
+  std::vector<ArraySpec> specs;
+  int64_t bytes = 0;
+  for (const int64_t c : columns) {
+    Column column = replay_->columns()[static_cast<size_t>(c)];
+    if (stop.has_value()) column.shape.insert(column.shape.begin(), values.num_rows());
+    specs.emplace_back(column);
+    bytes += n * column.row_bytes();
+  }
+  const RowPointers pointers(specs, arrays, n);
+  for (size_t c = 0; c < specs.size(); ++c) values.columns[c].data = pointers.data()[c];
+  int64_t found = 0;
+  const auto attempt = [&](Deadline until) {
+    const StatusOr<int64_t> done =
+        replay_->Overwrite(table, id, n, values, until);
+    if (done.ok()) found = *done;
+    return done.status();
+  };
+  const bool small = bytes <= kSmallAppend && n <= kSmallKeys;
+  ThrowIfError(
+      WaitInterruptibly(Deadline::max(), small && !replay_->busy(), attempt));
+  return found;
 }
 
 void ReplayBinding::WaitUntilCompressed(std::optional<double> timeout) {
@@ -502,6 +541,7 @@ void BindReplay(py::module_& module) {
            })
       .def("update_priorities", &ReplayBinding::UpdatePriorities)
       .def("delete", &ReplayBinding::Delete)
+      .def("overwrite", &ReplayBinding::Overwrite)
       .def("outputs", &ReplayBinding::Outputs)
       .def("why_not_sample",
            [](ReplayBinding& self, int64_t table, int64_t n) {

@@ -71,6 +71,11 @@ class ReplayBinding {
   int64_t UpdatePriorities(int64_t table, pybind11::handle keys,
                            pybind11::handle priorities);
   int64_t Delete(int64_t table, pybind11::handle keys);
+  // `arrays`: the new values of each of the columns, of rows start..stop-1 of the items
+  // as [N, stop - start, *shape], or without a stop of row `start` as [N, *shape].
+  int64_t Overwrite(int64_t table, pybind11::handle keys,
+                    const std::vector<int64_t>& columns, pybind11::handle arrays,
+                    int64_t start, std::optional<int64_t> stop);
   void WaitUntilCompressed(std::optional<double> timeout);
   void Reset();
   void Close();

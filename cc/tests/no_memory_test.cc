@@ -218,6 +218,22 @@ MakeCall UpdatePriorities(int64_t table, int64_t t, size_t n) {
   };
 }
 
+MakeCall OverwriteValues(int64_t table, int64_t t, size_t n) {
+  return [=](Replay* replay, Result* result) -> Call {
+    result->numbers.resize(1);
+    const std::vector<int64_t> keys = Keys(t, n);
+    const std::vector<int64_t> x(n, -t);
+    return [=] {
+      RowValues values;
+      values.columns = {{0, x.data()}};
+      const StatusOr<int64_t> written = replay->Overwrite(
+          table, keys.data(), static_cast<int64_t>(n), values, kNoWait);
+      if (written.ok()) result->numbers[0] = *written;
+      return written.status();
+    };
+  };
+}
+
 MakeCall DeleteItems(int64_t table, int64_t t) {
   return [=](Replay* replay, Result* result) -> Call {
     result->numbers.resize(1);
@@ -287,6 +303,7 @@ Calls Program(int64_t num_rounds, Directories* directories) {
     calls.push_back(CreateItem(t % 8 == 0 ? kKept : kHeap, static_cast<double>(t % 5)));
     const auto n = static_cast<size_t>(1 + t / 2);
     if (t % 3 == 0) calls.push_back(AppendChunk(t / 3));
+    if (t % 7 == 1) calls.push_back(OverwriteValues(kPrioritized, t, n));
     if (t % 9 == 1) calls.push_back(LookUp(t % 2 == 0 ? kUniform : kPrioritized));
     switch (random.Below(8)) {
       case 0:

@@ -1,8 +1,8 @@
 // Eight threads on one replay, for as many seconds as the first argument says (60):
-// two append rows and runs, two sample and look items up, one updates, one deletes and
-// makes items, one saves and restores, one resets, looks at everything and draws so
-// much that the replay's own threads gather too. Meant for the sanitizers. Half of the
-// time one column is compressed, by one more thread, within a budget of bytes. A tenth
+// two append rows and runs, two sample and look items up, one updates and overwrites,
+// one deletes and makes items, one saves and restores, one resets, looks at everything
+// and draws so much that the replay's own threads gather too. Meant for the sanitizers.
+// Half of the time one column is compressed, by one more thread, within a budget of bytes. A tenth
 // of the time one thread appends to such a replay, and nobody else is there to wake it:
 // no append may wait longer than it was told to.
 //
@@ -196,6 +196,21 @@ void UpdateSome(Replay* replay, Random random) {
   CheckAllowed(replay->UpdatePriorities(0, batch.key.data(), priorities, kBatch).status());
 }
 
+// Both columns of some items, so that they stay equal.
+void OverwriteSome(Replay* replay, Random random) {
+  Sampled batch(kBatch);
+  if (!Draw(replay, 0, &batch).ok()) return;
+  for (int64_t i = 0; i < kBatch; ++i) {
+    uint64_t* const row = batch.rows.data() + i * kWords;
+    std::generate(row, row + kWords - 1, [&] { return random.Next(); });
+    row[kWords - 1] = Checksum(row);
+  }
+  RowValues values;
+  values.columns = {{0, batch.rows.data()}, {1, batch.rows.data()}};
+  CheckAllowed(
+      replay->Overwrite(0, batch.key.data(), kBatch, values, Soon()).status());
+}
+
 void DeleteAndCreate(Replay* replay, Random random) {
   Sampled batch(kBatch);
   const auto table = static_cast<int64_t>(random.Below(2));
@@ -299,7 +314,11 @@ void Run(double seconds, const ReplayOptions& options, const std::string& direct
       if (random.Below(8) == 0) LookUpRows(replay, half, random);
     }));
   }
-  threads.push_back(Repeat(2, [replay](Random random) { UpdateSome(replay, random); }));
+  const bool compressed = options.columns[1].compression != Compression::kNone;
+  threads.push_back(Repeat(2, [replay, compressed](Random random) {
+    UpdateSome(replay, random);
+    if (!compressed) OverwriteSome(replay, random);
+  }));
   threads.push_back(
       Repeat(3, [replay](Random random) { DeleteAndCreate(replay, random); }));
   threads.push_back(Repeat(4, [replay, options, directory](Random random) {

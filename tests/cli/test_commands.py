@@ -86,7 +86,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         *("train", "fake", environment_id, "--steps", "1e3", "--seed", "1_0"),
         *("--run-dir", "here", "--envs-per-actor", 4, "--eval-every", 0),
         *("--eval-episodes", 3, "--set", "batch_size=8", "--set", "layers=1,2"),
-        *("--snapshot-every", 500),
+        *("--snapshot-every", 500, "--learner-devices", "GPU:0,GPU:1"),
     )
     assert code == 0
     (config,) = started
@@ -103,6 +103,7 @@ def test_train_runs_what_the_options_say(tfagents, started, environment_id):
         eval_every=0,
         eval_episodes=3,
         snapshot_every=500,
+        learner_devices="GPU:0,GPU:1",
     )
     assert out == (
         "Final evaluation: return 2.0 over 2 episodes (1.0 to 3.0).\n"
@@ -148,9 +149,14 @@ def test_a_run_goes_into_one_directory_of_its_own(environment, directory):
         (["--eval-episodes", "0"], "'--eval-episodes': 0 is not in the range"),
         (["--num-actors", "0"], "'--num-actors': 0 is not in the range"),
         (["--snapshot-every", "-1"], "'--snapshot-every': -1 is not in the range"),
+<<<<<<< HEAD
         (["--num-actors", "2"], "use --envs-per-actor 2 instead"),
         (["--launcher", "threads"], "--launcher threads does not exist yet"),
         (["--replay-shards", "2"], "num_replay_shards is 2, but there are only 1"),
+=======
+        (["--num-actors", "2"], "use --envs-per-actor 2, or"),
+        (["--launcher", "ray"], "--launcher ray does not exist yet"),
+>>>>>>> main
         (["--launcher", "mpi"], "'mpi' is not one of"),
         (["--stepz", "5"], "--steps"),
         (["--set", "batch_sise=1"], "did you mean 'batch_size'?"),

@@ -132,6 +132,15 @@ def _start() -> Iterator[Callable[..., environments.WorkerEnvironments]]:
         one.close()
 
 
+def start_serial(
+    make: Any, *, max_restarts: int = 10, **_: Any
+) -> environments.SerialEnvironments:
+    """In one thread, what `start` starts in workers."""
+    return environments.SerialEnvironments(
+        [make(k) for k in range(3)], make=make, max_restarts=max_restarts
+    )
+
+
 def actions(rng: np.random.Generator, size: int = 3) -> Any:
     return {
         "move": rng.uniform(-1, 1, (size, 2)).astype(np.float32),
@@ -241,7 +250,28 @@ def test_a_mishap_that_does_not_come_again_leaves_no_trace(
     assert (tmp_path / "happened").exists()
 
 
-def test_an_episode_that_always_fails_is_given_up_for_a_new_one(start: Any) -> None:
+@pytest.mark.parametrize("mishap", [raise_it, return_nan])
+def test_nor_does_it_in_one_thread(tmp_path: pathlib.Path, mishap: Any) -> None:
+    batch = start_serial(once(tmp_path / "happened", mishap))
+    assert_same(play(batch, 20), play(serial(3), 20))
+    assert (tmp_path / "happened").exists()
+
+
+def test_in_one_thread_errors_come_through_where_nothing_can_be_made_anew(
+    tmp_path: pathlib.Path,
+) -> None:
+    make = once(tmp_path / "happened", raise_it)
+    with pytest.raises(OSError, match="fell over"):
+        play(environments.SerialEnvironments([make(k) for k in range(3)]), 20)
+    make = once(tmp_path / "again", return_nan)
+    with pytest.raises(environments.NotFiniteError, match="Environment 1 returned the"):
+        play(environments.SerialEnvironments([make(k) for k in range(3)]), 20)
+
+
+@pytest.mark.parametrize("where", ["workers", "one thread"])
+def test_an_episode_that_always_fails_is_given_up_for_a_new_one(
+    start: Any, where: str
+) -> None:
     def mishap(walk: Walk) -> None:
         if walk.steps == 1 and walk.index == 1 and walk._length == first_length:
             raise OSError("stuck here")
@@ -250,31 +280,52 @@ def test_an_episode_that_always_fails_is_given_up_for_a_new_one(start: Any) -> N
     probe.seed(environments.episode_seed(1, 0))
     probe.reset()
     first_length = probe._length
-    workers = start(lambda k: Adapted(Walk(k, mishap)))
+    begin = start if where == "workers" else start_serial
+    workers = begin(lambda k: Adapted(Walk(k, mishap)))
     steps = play(workers, 3)
     is_first = np.array([step.step_type == dm_env.StepType.FIRST for step in steps])
     assert is_first[:3, 1].tolist() == [True, False, True]
     assert workers.state()["1/episode_number"] == 2
-    # Worker 1, which has environment 2 alone, had nothing to do with it.
-    assert not is_first[1:3, 2].any()
+    # The others had nothing to do with it.
+    assert not is_first[1:2, [0, 2]].any()
+    expected = serial(3)
+    expected.continue_after([1, 1, 1])
+    np.testing.assert_array_equal(
+        steps[2].observation["place"][1], expected.reset().observation["place"][1]
+    )
 
 
-def test_what_fails_again_and_again_ends_with_the_first_traceback(start: Any) -> None:
+@pytest.mark.parametrize("where", ["workers", "one thread"])
+def test_what_fails_again_and_again_ends_with_the_first_traceback(
+    start: Any, where: str
+) -> None:
     def mishap(walk: Walk) -> None:
         raise OSError(f"broken for good at {walk.index}")
 
-    workers = start(lambda k: Adapted(Walk(k, mishap)), num_workers=3, max_restarts=2)
+    begin = start if where == "workers" else start_serial
+    workers = begin(lambda k: Adapted(Walk(k, mishap)), num_workers=3, max_restarts=2)
     workers.reset()
     rng = np.random.default_rng(0)
     with pytest.raises(environments.EnvironmentFailedError) as caught:
         for _ in range(9):  # New episodes fail at their first step, too.
             workers.step(actions(rng))
-    assert "workers failed 3 times within 600 s, and may be restarted 2 times" in str(
+    assert "failed 3 times within 600 s, and may be restarted 2 times" in str(
         caught.value
     )
-    assert "worker 0 (environments 0 to 0) raised" in str(caught.value)
+    if where == "workers":
+        assert "worker 0 (environments 0 to 0) raised" in str(caught.value)
     assert "in mishap" in str(caught.value)  # From the traceback.
     assert "broken for good at 0" in str(caught.value)
+
+
+def test_episodes_are_counted_on_from_where_a_run_was_saved(start: Any) -> None:
+    one, other = serial(3), start()
+    play(one, 20)
+    numbers = one.episode_numbers
+    assert min(numbers) > 1
+    other.continue_after(numbers)
+    assert_same(other.reset(), one.reset())
+    assert other.episode_numbers == [number + 1 for number in numbers]
 
 
 def test_no_restart_is_forgiven_where_none_is_allowed(start: Any) -> None:

@@ -11,7 +11,6 @@ import tensorflow as tf
 import tree
 
 from tfagents_core import core, functions, types
-from tfagents_core.acting import variables
 
 # As integers: NumPy compares with an enumeration's member five times as slowly.
 _FIRST = int(dm_env.StepType.FIRST)
@@ -38,7 +37,7 @@ class PolicyActor(core.Actor):
         *,
         seed: int,
         adder: core.Adder | None = None,
-        variable_client: variables.VariableClient | None = None,
+        variable_client: core.VariableClient | None = None,
         streams: Sequence[int] | None = None,
         num_streams: int | None = None,
     ) -> None:

@@ -45,8 +45,13 @@ _LAUNCHERS = ("inline", "threads", "ray")
     type=click.Choice(_LAUNCHERS),
     default="inline",
     show_default=True,
+<<<<<<< HEAD
     help="What runs where: all in one thread, or each part in a process of a Ray "
     "cluster.",
+=======
+    help="What runs where: all in one thread, or a thread for each actor, the learner "
+    "and the evaluator.",
+>>>>>>> main
 )
 @click.option(
     "--num-actors",
@@ -60,6 +65,12 @@ _LAUNCHERS = ("inline", "threads", "ray")
     type=numbers.Whole(1),
     help="Environments that one actor serves with one call of its policy.  "
     "[default: the agent's own number]",
+)
+@click.option(
+    "--learner-devices",
+    metavar="DEVICES",
+    help="Devices that share every batch, such as GPU:0,GPU:1.  "
+    "[default: the first GPU, or the CPU]",
 )
 @click.option(
     "--environment-workers",
@@ -121,7 +132,11 @@ def train(
     launcher: str,
     num_actors: int,
     settings: Sequence[str],
+<<<<<<< HEAD
     **options: Any,
+=======
+    **options: int | str | None,
+>>>>>>> main
 ) -> None:
     """Train AGENT in ENVIRONMENT.
 
@@ -153,21 +168,29 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
 
 
 def _check_launcher(launcher: str, num_actors: int) -> None:
+<<<<<<< HEAD
     """Refuses what no launcher does yet, or cannot do here."""
     if launcher == "threads":
+=======
+    """Refuses what no launcher does yet."""
+    if launcher == "ray":
+>>>>>>> main
         raise click.UsageError(
             f"--launcher {launcher} does not exist yet: leave it out, or use "
-            "--launcher inline."
+            "--launcher threads."
         )
+<<<<<<< HEAD
     if launcher == "ray" and importlib.util.find_spec("ray") is None:
         raise click.UsageError(
             "--launcher ray needs Ray, which is not installed: "
             "pip install 'tfagents-core[ray]'"
         )
+=======
+>>>>>>> main
     if launcher == "inline" and num_actors > 1:
         raise click.UsageError(
             f"--num-actors {num_actors} does not go with --launcher inline, which runs "
-            f"one actor: use --envs-per-actor {num_actors} instead."
+            f"one actor: use --envs-per-actor {num_actors}, or --launcher threads."
         )
 
 

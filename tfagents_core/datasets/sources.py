@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tree
 
 from tfagents_core import core, replay
 
@@ -60,6 +61,19 @@ class TableSource(core.BatchSource):
         samples = {name: self._draw(name) for name in self._tables}
         return samples if len(samples) > 1 else next(iter(samples.values()))
 
+    def batch_axes(self, batch: Any) -> Any:
+        """0, or 1 for arrays with a time axis of tables that are `time_major`."""
+        axes: Any = super().batch_axes(batch)
+        if isinstance(batch, dict):
+            return {name: self._axes(name, sample) for name, sample in axes.items()}
+        (name,) = self._tables
+        return self._axes(name, axes)
+
+    def _axes(self, name: str, axes: replay.Sample) -> replay.Sample:
+        # The axis of the items is the one that another batch size would change.
+        one, other = (self._tables[name].describe_output(size) for size in (1, 2))
+        return axes._replace(data=tree.map_structure(_differing_axis, one, other))
+
     def update_priorities(
         self, table: str, keys: np.ndarray, priorities: np.ndarray
     ) -> None:
@@ -75,6 +89,11 @@ class TableSource(core.BatchSource):
             num_batches=self._num_batches if self._num_batches > 1 else None,
             timeout=self._timeout_s,
         )
+
+
+def _differing_axis(one: replay.Column, other: replay.Column) -> int:
+    pairs = zip(one.shape, other.shape, strict=True)
+    return next(axis for axis, (size, size_) in enumerate(pairs) if size != size_)
 
 
 class PipelineSource(core.BatchSource):

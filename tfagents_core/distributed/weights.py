@@ -96,11 +96,17 @@ class WeightStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._newest = Weights(0, (), 0)
+        self._is_wanted = False
 
     @property
     def version(self) -> int:
         """The newest version; 0 when there is none yet."""
         return self._newest.version
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody who has the newest weights has asked for newer ones."""
+        return self._is_wanted
 
     def publish(self, arrays: Any, num_learner_steps: int) -> int:
         """Makes `arrays` the newest weights, and returns their version.
@@ -112,12 +118,16 @@ class WeightStore:
         with self._lock:
             version = self._newest.version + 1
             self._newest = Weights(version, arrays, num_learner_steps)
+            self._is_wanted = False
             return version
 
     def fetch(self, newer_than: int) -> Weights | None:
         """The newest weights if their version is higher than `newer_than`."""
         newest = self._newest
-        return newest if newest.version > newer_than else None
+        if newest.version > newer_than:
+            return newest
+        self._is_wanted = True
+        return None
 
 
 class Source(Protocol):

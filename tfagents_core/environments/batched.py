@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dm_env
 import numpy as np
 import tree
 
-from tfagents_core import specs, types
-from tfagents_core.environments import timesteps
+from tfagents_core import restarts, specs, types
+from tfagents_core.environments import errors, timesteps
 
 # As an integer: NumPy compares with an enumeration's member five times as slowly.
 _FIRST = int(dm_env.StepType.FIRST)
+_WINDOW_S = 600.0  # Failures count against the budget for so long.
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -149,6 +154,24 @@ class BatchedEnvironment(abc.ABC):
         ]
         return Episode(int(state[f"{index}/episode_number"]), actions)
 
+    @property
+    def episode_numbers(self) -> list[int]:
+        """How many episodes each environment has begun."""
+        return [episode.number for episode in self._episodes]
+
+    def continue_after(self, episode_numbers: Sequence[int]) -> None:
+        """Has `reset` begin the episodes after these, of which none is repeated.
+
+        Args:
+            episode_numbers: as `episode_numbers` was when the run was saved, `[K]`.
+        """
+        self._episodes = [Episode(int(number)) for number in episode_numbers]
+        self._count_on()
+
+    @abc.abstractmethod
+    def _count_on(self) -> None:
+        """Lets the environments count on from the numbers in `_episodes`."""
+
     @abc.abstractmethod
     def _send(self, actions: types.NestedArray | None) -> None:
         """Begins a step; there are no actions where all environments are reset."""
@@ -174,15 +197,27 @@ class SerialEnvironments(BatchedEnvironment):
 
     Args:
         environments: the K environments, of equal specs.
+        make: makes environment k anew when it has raised, or returned NaN; it then
+            plays its present episode again, or, where that fails too, begins a new
+            one. None lets its errors through.
+        max_restarts: failures that are forgiven within ten minutes.
 
     Raises:
         ValueError: there is no environment.
     """
 
-    def __init__(self, environments: Sequence[dm_env.Environment]) -> None:
+    def __init__(
+        self,
+        environments: Sequence[dm_env.Environment],
+        *,
+        make: Callable[[int], dm_env.Environment] | None = None,
+        max_restarts: int = 10,
+    ) -> None:
         if not environments:
             raise ValueError("A batch of environments needs at least one environment.")
         self._environments = list(environments)
+        self._make = make
+        self._recovery = Recovery("The environments", max_restarts)
         super().__init__(
             specs.make_environment_spec(environments[0]),
             own_actions=own_action_spec(environments[0]),
@@ -203,14 +238,66 @@ class SerialEnvironments(BatchedEnvironment):
         return self._actions[index]
 
     def _receive(self) -> dm_env.TimeStep:
-        return timesteps.stack(
-            self.spec, [self._step_one(k) for k in range(self.num_environments)]
-        )
+        stepped = [self._step_one(k) for k in range(self.num_environments)]
+        while True:
+            try:
+                return timesteps.stack(self.spec, stepped)
+            except errors.NotFiniteError as error:
+                if self._make is None:
+                    raise
+                failure = traceback.format_exc()
+                stepped[error.index] = self._recover(error.index, failure, self._make)
 
     def _step_one(self, index: int) -> dm_env.TimeStep:
+        try:
+            return self._step_now(index)
+        except Exception:  # An environment may raise anything.
+            if self._make is None:
+                raise
+            return self._recover(index, traceback.format_exc(), self._make)
+
+    def _step_now(self, index: int) -> dm_env.TimeStep:
         if self._must_reset[index]:
             return self._environments[index].reset()
         return self._environments[index].step(self._actions[index])
+
+    def _recover(
+        self, index: int, failure: str, make: Callable[[int], dm_env.Environment]
+    ) -> dm_env.TimeStep:
+        """Makes environment `index` anew, and has it take the step that it failed in."""
+        must_play = not self._must_reset[index]
+        while True:
+            self._recovery.forgive(failure)
+            with contextlib.suppress(Exception):  # It is broken already.
+                self._environments[index].close()
+            try:
+                self._environments[index] = make(index)
+                self._return_to(index, must_play=must_play)
+                timestep = self._step_now(index)
+                timesteps.stack(self.spec, [timestep], first_index=index)
+            except Exception:  # noqa: BLE001 - an environment may raise anything.
+                # What fails in the same place each time would fail there for ever.
+                must_play, failure = False, traceback.format_exc()
+            else:
+                return timestep
+
+    def _return_to(self, index: int, *, must_play: bool) -> None:
+        """Brings an environment made anew to where it was before the step."""
+        environment, episode = self._environments[index], self._episodes[index]
+        self._must_reset[index] = True
+        if must_play:
+            assert self._timestep is not None
+            before = [leaf[index] for leaf in tree.flatten(self._timestep.observation)]
+            reached = timesteps.stack(self.spec, [play(environment, episode)])
+            self._must_reset[index] = not shows(reached, 0, before)
+        else:
+            environment.next_episode_number = episode.number
+
+    def _count_on(self) -> None:
+        for environment, episode in zip(
+            self._environments, self._episodes, strict=True
+        ):
+            environment.next_episode_number = episode.number
 
     def _play(self) -> dm_env.TimeStep:
         return timesteps.stack(
@@ -227,6 +314,31 @@ class SerialEnvironments(BatchedEnvironment):
         """Closes the environments."""
         for environment in self._environments:
             environment.close()
+
+
+class Recovery:
+    """Says of failures whether to go on after them; each is logged. Thread-safe.
+
+    Args:
+        who: fails, as errors call it.
+        max_restarts: failures that are forgiven within ten minutes.
+    """
+
+    def __init__(self, who: str, max_restarts: int) -> None:
+        self._who = who
+        self._budget = restarts.RestartBudget(max_restarts, _WINDOW_S)
+
+    def forgive(self, failure: str) -> None:
+        """Notes a failure, which is described with its traceback.
+
+        Raises:
+            errors.EnvironmentFailedError: it was one too many.
+        """
+        try:
+            self._budget.note(self._who, failure)
+        except restarts.BudgetSpentError as error:
+            raise errors.EnvironmentFailedError(str(error)) from None
+        _LOGGER.warning("Started again after a failure: %s", failure)
 
 
 def own_action_spec(environment: dm_env.Environment) -> Any:

@@ -27,7 +27,15 @@ class RenderingError(ValueError):
 
 
 class NotFiniteError(ArithmeticError):
-    """An environment returned NaN, or an infinite reward or discount."""
+    """An environment returned NaN, or an infinite reward or discount.
+
+    Attributes:
+        index: which environment of the batch.
+    """
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 class EnvironmentFailedError(RuntimeError):

@@ -85,8 +85,9 @@ def _refuse(odd: np.ndarray, values: np.ndarray, name: str, first_index: int) ->
     if odd.any():
         index = int(np.argwhere(odd)[0][0])
         raise errors.NotFiniteError(
+            index,
             f"Environment {first_index + index} returned the {name} "
-            f"{np.array2string(values[index], threshold=8)}, which is not finite."
+            f"{np.array2string(values[index], threshold=8)}, which is not finite.",
         )
 
 

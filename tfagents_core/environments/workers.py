@@ -19,11 +19,10 @@ import dm_env
 import numpy as np
 import tree
 
-from tfagents_core import restarts, types
+from tfagents_core import types
 from tfagents_core.environments import batched, errors, worker
 
 _START_TIMEOUT_S = 300.0
-_WINDOW_S = 600.0  # Failures count against the budget for so long.
 # The path is the parent's, so that it finds the same modules.
 _PROGRAM = """
 import sys
@@ -157,7 +156,7 @@ class WorkerEnvironments(batched.BatchedEnvironment):
                 "workers."
             )
         self._timeout_s = timeout_s
-        self._budget = restarts.RestartBudget(max_restarts, _WINDOW_S)
+        self._recovery = batched.Recovery("The environment workers", max_restarts)
         self._is_closed = False
         parts = np.array_split(np.arange(num_environments), num_workers)
         self._parts = [range(part[0], part[-1] + 1) for part in parts]
@@ -241,10 +240,7 @@ class WorkerEnvironments(batched.BatchedEnvironment):
     def _forgive(self, failure: str) -> None:
         if self._is_closed:
             raise errors.EnvironmentFailedError("The environments were closed.")
-        try:
-            self._budget.note("The environment workers", failure)
-        except restarts.BudgetSpentError as error:
-            raise errors.EnvironmentFailedError(str(error)) from None
+        self._recovery.forgive(failure)
 
     def _restart(self, index: int, *, must_play: bool) -> None:
         """A new process whose environments are where they were before the step."""
@@ -272,7 +268,16 @@ class WorkerEnvironments(batched.BatchedEnvironment):
         return batched.shows(reached, index, before)
 
     def _play(self) -> dm_env.TimeStep:
-        tasks = [worker.Task(episode, is_played=True) for episode in self._episodes]
+        self._give([worker.Task(episode, is_played=True) for episode in self._episodes])
+        return self._arrays.read()
+
+    def _count_on(self) -> None:
+        self._give(
+            [worker.Task(episode, is_played=False) for episode in self._episodes]
+        )
+
+    def _give(self, tasks: list[worker.Task]) -> None:
+        """Has the workers do the tasks, one for each environment."""
         try:
             for part, one in zip(self._parts, self._workers, strict=True):
                 one.play(tasks[part.start : part.stop])
@@ -280,7 +285,6 @@ class WorkerEnvironments(batched.BatchedEnvironment):
                 one.answer(_START_TIMEOUT_S)
         except _Failure as failure:
             raise errors.EnvironmentFailedError(str(failure)) from None
-        return self._arrays.read()
 
     def close(self) -> None:
         """Ends the processes, whatever they are doing; may be called by any thread."""

@@ -62,6 +62,7 @@ class Evaluator:
         actor: acts with the evaluation's policy.
         make: makes the environments; called at the first evaluation.
         num_episodes: episodes of one evaluation.
+        observers: see every step.
     """
 
     def __init__(
@@ -70,15 +71,22 @@ class Evaluator:
         make: Callable[[], list[dm_env.Environment]],
         *,
         num_episodes: int,
+        observers: Sequence[core.Observer] = (),
     ) -> None:
         self._actor = actor
         self._make = make
         self._num_episodes = num_episodes
+        self._observers = observers
         self._made: list[dm_env.Environment] = []
 
     def run(self) -> list[types.Episode]:
         """One evaluation with the present policy."""
-        return run_episodes(self._actor, self._environments(), self._num_episodes)
+        return run_episodes(
+            self._actor,
+            self._environments(),
+            self._num_episodes,
+            observers=self._observers,
+        )
 
     def state(self) -> dict[str, np.ndarray]:
         """The actor's state, and which episode each environment plays next."""

@@ -80,8 +80,13 @@ class Experiment(abc.ABC):
             wait: whether to wait for those that have begun.
         """
 
-    def halt(self) -> None:
-        """Ends acting and learning for good; what there is can still be saved."""
+    def halt(self) -> Progress:
+        """Ends acting and learning for good; what there is can still be saved.
+
+        Returns:
+            What happened since the last `step`.
+        """
+        return Progress()
 
     @abc.abstractmethod
     def replay_status(self) -> str:

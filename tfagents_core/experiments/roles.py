@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from tfagents_core import (
-    acting,
     core,
     datasets,
     environment_loop,
     environments,
+    learning,
     replay,
     seeds,
     specs,
@@ -66,7 +67,9 @@ def make_environments(
     )
     if config.environment_workers == 0:
         made = [make(index) for index in range(config.envs_per_actor)]
-        return environments.SerialEnvironments(made)
+        return environments.SerialEnvironments(
+            made, make=make, max_restarts=config.max_environment_restarts
+        )
     return environments.WorkerEnvironments(
         make,
         num_environments=config.envs_per_actor,
@@ -86,15 +89,19 @@ def make_agent(
         batch: environments of the run.
 
     Raises:
-        ValueError: the agent cannot act in the environment, or its descriptions
-            contradict each other.
+        ValueError: the agent cannot act in the environment, its descriptions
+            contradict each other, or the learner's devices are not there or cannot
+            share its batches.
     """
     builder, seed, spec = config.builder, config.seed, batch.spec
     builder.check(spec)
-    networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
-    policy = builder.make_policy(networks, spec, evaluation=False)
-    evaluation_policy = builder.make_policy(networks, spec, evaluation=True)
-    rule = builder.make_rule(networks, spec, seed=seeds.derive(seed, "rule"))
+    with learning.on_devices(config.learner_devices):
+        networks = builder.make_networks(spec, seed=seeds.derive(seed, "networks"))
+        policy = builder.make_policy(networks, spec, evaluation=False)
+        evaluation_policy = builder.make_policy(networks, spec, evaluation=True)
+        rule = builder.make_rule(networks, spec, seed=seeds.derive(seed, "rule"))
+        plan = builder.plan_replay(spec, policy.extras_spec)
+        learning.check_batch_sizes(plan.batch_sizes)
     check_policy_variables(rule, policy)
     check_policy_variables(rule, evaluation_policy)
     return Agent(
@@ -105,7 +112,24 @@ def make_agent(
         policy=policy,
         evaluation_policy=evaluation_policy,
         rule=rule,
-        plan=builder.plan_replay(spec, policy.extras_spec),
+        plan=plan,
+    )
+
+
+def copy_policies(agent: Agent) -> Agent:
+    """The same descriptions, with networks and policies of their own.
+
+    For whoever acts while the learner changes the agent's variables. The copies' begin
+    with the values of the run's seed.
+    """
+    builder, config = agent.config.builder, agent.config
+    seed = seeds.derive(config.seed, "networks")
+    networks = builder.make_networks(agent.spec, seed=seed)
+    return dataclasses.replace(
+        agent,
+        networks=networks,
+        policy=builder.make_policy(networks, agent.spec, evaluation=False),
+        evaluation_policy=builder.make_policy(networks, agent.spec, evaluation=True),
     )
 
 
@@ -216,7 +240,7 @@ def make_actor(
     client: core.ReplayClient,
     *,
     actor: int = 0,
-    variable_client: acting.VariableClient | None = None,
+    variable_client: core.VariableClient | None = None,
 ) -> core.Actor:
     """The actor that explores and fills the replay behind `client`.
 
@@ -250,8 +274,10 @@ def make_loop(
     return environment_loop.EnvironmentLoop(batch, actor, observers=observers)
 
 
-def make_evaluator(agent: Agent) -> evaluator.Evaluator:
-    """The evaluator of the run."""
+def make_evaluator(
+    agent: Agent, *, observers: Sequence[core.Observer] = ()
+) -> evaluator.Evaluator:
+    """The evaluator of the run; `observers` see every step of its episodes."""
     config = agent.config
     actor = config.builder.make_actor(
         agent.evaluation_policy,
@@ -265,6 +291,7 @@ def make_evaluator(agent: Agent) -> evaluator.Evaluator:
             config.make_environment, config.eval_episodes, seed=config.seed
         ),
         num_episodes=config.eval_episodes,
+        observers=observers,
     )
 
 

@@ -104,10 +104,17 @@ def run_experiment(
 def _make_experiment(
     config: experiment_config.ExperimentConfig,
 ) -> experiment_lib.Experiment:
+<<<<<<< HEAD
     if config.launcher == "ray":
         from tfagents_core.distributed import ray_launcher
 
         return ray_launcher.RayExperiment(config)
+=======
+    if config.launcher == "threads":
+        from tfagents_core.distributed import threads
+
+        return threads.ThreadsExperiment(config)
+>>>>>>> main
     return inline.InlineExperiment(config)
 
 
@@ -206,16 +213,11 @@ class _Run:
                 f"{str(error).rstrip('.')}; {self._last_checkpoint()}."
             ) from error
         self._is_saved = False
-        reporter.tick(experiment.replay_status)
-        for episode in progress.episodes:
-            reporter.episode(episode)
-        if progress.metrics and self._learner_rows.is_due(
-            experiment.counters.num_learner_steps
-        ):
-            reporter.learner(progress.metrics, experiment.replay_metrics())
+        self._report(progress, reporter)
         now = experiment.clock.now
         if self._is_over:
-            experiment.halt()  # The last evaluation is of the final variables.
+            # The last evaluation is of the final variables.
+            self._report(experiment.halt(), reporter)
         if self._evaluations.is_due(now) or self._is_over:
             experiment.begin_evaluation()
         for evaluation in experiment.take_evaluations(wait=self._is_over):
@@ -224,9 +226,22 @@ class _Run:
         if self._snapshots.is_due(now) or self._is_over:
             self._snapshot()
 
+    def _report(
+        self, progress: experiment_lib.Progress, reporter: reporting.Reporter
+    ) -> None:
+        """Reports what has happened."""
+        experiment = self._experiment
+        reporter.tick(experiment.replay_status)
+        for episode in progress.episodes:
+            reporter.episode(episode)
+        if progress.metrics and self._learner_rows.is_due(
+            experiment.counters.num_learner_steps
+        ):
+            reporter.learner(progress.metrics, experiment.replay_metrics())
+
     def _stop(self, reporter: reporting.Reporter, signal: int) -> None:
         """Saves, and raises `Interrupted`."""
-        self._experiment.halt()
+        self._report(self._experiment.halt(), reporter)
         self._save(reporter)
         self._saver.finish(reporter)
         raise experiment_config.Interrupted(

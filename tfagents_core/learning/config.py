@@ -42,7 +42,7 @@ class LearnerConfig:
         num_sgd_steps_per_step: updates in one call of the learner, on batches drawn
             together. Larger values amortise call overhead; actors then see new weights
             later, and new priorities come into effect after the call.
-        jit_compile: whether XLA compiles the update, which takes a second or two at the
+        jit_compile: whether XLA compiles the update on one device, which takes a second or two at the
             start. Rules of many small operations gain by it; those whose time goes
             into matrix products may lose (docs/performance.md).
     """

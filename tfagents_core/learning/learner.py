@@ -10,6 +10,7 @@ import tensorflow as tf
 import tree
 
 from tfagents_core import core, functions, replay, types
+from tfagents_core.learning import replication
 
 _Updates: TypeAlias = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], tf.Tensor]
 """Metrics, priorities by table, and whether all of them are finite."""
@@ -26,13 +27,20 @@ class Learner(core.Learner):
     runs the updates in one compiled function, checks that every metric is finite, and
     then writes new priorities. Not thread-safe.
 
+    A rule that was made inside of `on_devices` is updated on all those devices, each
+    with an equal share of the batch: see `Replicated`.
+
     Args:
         rule: the algorithm.
         source: where batches come from and priorities go; where `num_updates_per_step`
             is more than 1, its arrays have that axis in front.
         seed: all randomness of the updates follows from it and their number.
         num_updates_per_step: updates that one `step` takes.
-        jit_compile: whether XLA compiles an update.
+        jit_compile: whether XLA compiles an update; not on several devices, which
+            exchange gradients in the middle of one.
+
+    Raises:
+        ValueError: only some of the rule's variables were made inside of `on_devices`.
     """
 
     def __init__(
@@ -44,14 +52,14 @@ class Learner(core.Learner):
         num_updates_per_step: int = 1,
         jit_compile: bool = False,
     ) -> None:
-        self._rule = rule
+        self._rule = replication.replicate(rule, source)
         self._source = source
         self._seed = seed % 2**31
         self._num_updates = num_updates_per_step
         self.num_sgd_steps_per_step = num_updates_per_step * rule.num_sgd_steps
         self._update = (
             tf.function(self._update_once, jit_compile=True)
-            if jit_compile
+            if jit_compile and self._rule is rule
             else self._update_once
         )
         self._step = functions.Function(

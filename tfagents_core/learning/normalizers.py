@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from tfagents_core import replicas
+
 
 class ObservationNormalizer(snt.Module):
     """Shifts and scales each component of an observation by all that were seen.
@@ -50,15 +52,20 @@ class ObservationNormalizer(snt.Module):
         return tf.clip_by_value(normalised, -self._max_abs, self._max_abs)
 
     def update(self, observations: tf.Tensor) -> None:
-        """Takes a batch of observations `[N, ...]` into mean and variance."""
+        """Takes a batch of observations `[N, ...]` into mean and variance.
+
+        Where several devices learn together, N of each, all their batches are taken.
+        """
         values = tf.cast(observations, tf.float32)  # [N, ...]
         # Far from zero, differences to one of them are exact where a sum is not.
         differences = values - values[0]  # [N, ...]
         mean = values[0] + tf.reduce_mean(differences, axis=0)  # [...]
         variance = tf.math.reduce_variance(differences, axis=0)  # [...]
+        mean, variance = replicas.merge_moments(mean, variance)
 
-        self.count.assign_add(tf.shape(values, out_type=tf.int64)[0])
-        share = tf.cast(tf.shape(values)[0], tf.float32) / tf.cast(
+        size = tf.shape(values, out_type=tf.int64)[0] * replicas.count()
+        self.count.assign_add(size)
+        share = tf.cast(size, tf.float32) / tf.cast(
             self.count, tf.float32
         )  # The batch's of all that was seen; 1 at first, and the start is forgotten.
         delta = mean - self._mean  # [...]

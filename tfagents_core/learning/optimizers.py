@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfagents_core import replicas
+
 
 class Adam:
     """Adam with TensorFlow's fused kernel, one call a variable.
@@ -67,10 +69,11 @@ class Adam:
         `learning_rate`, `[]` float32, takes the place of the constructor's in this
         step, for schedules.
 
-        Under `snt.distribute.Replicator` the gradients are averaged over the replicas
-        first, so that all replicas take the same step.
+        Where several devices learn together, the gradients are averaged over them.
         """
-        gradients = _average_over_replicas(gradients)
+        # Before the clip: replicas that clipped their own gradients would take
+        # different steps, and the mean of clipped gradients is another one.
+        gradients = replicas.mean(list(gradients))
         norm = tf.linalg.global_norm(gradients)
         if self._clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm, norm)
@@ -92,18 +95,3 @@ class Adam:
         self._powers[0].assign(self._powers[0] * self._beta1)
         self._powers[1].assign(self._powers[1] * self._beta2)
         return norm
-
-
-def _average_over_replicas(gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-    """The mean of each gradient over the replicas, if there are several.
-
-    It comes before the clip: replicas that clipped their own gradients would take
-    different steps, and the mean of clipped gradients is another one.
-    """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return gradients
-    averaged: Sequence[tf.Tensor] = context.all_reduce(
-        tf.distribute.ReduceOp.MEAN, list(gradients)
-    )
-    return averaged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfagents_core import replicas
 from tfagents_core.losses import base
 
 
@@ -132,7 +133,7 @@ def importance_weights(probability: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor
 
     w_i = (N P(i))^-beta / max_j w_j, from which N cancels.
     Source: Schaul et al. 2016, Section 3.4, https://arxiv.org/abs/1511.05952; the
-    maximum is taken over the batch.
+    maximum is taken over the batch, with the shares of all devices that learn together.
 
     Args:
         probability: `[B]` float, probability with which each item was drawn; positive.
@@ -143,7 +144,8 @@ def importance_weights(probability: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor
     """
     # In logarithms, small probabilities cannot overflow before the division.
     log_weights = -exponent * tf.math.log(tf.cast(probability, tf.float32))
-    return tf.stop_gradient(tf.exp(log_weights - tf.reduce_max(log_weights)))
+    log_max = replicas.maximum(tf.reduce_max(log_weights))
+    return tf.stop_gradient(tf.exp(log_weights - log_max))
 
 
 def clipped_value(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -162,7 +162,8 @@ class TableStats:
         num_inserted: items ever inserted.
         num_sampled: items ever sampled.
         num_deleted: items ever removed, for whatever reason.
-        num_stale_updates: priority updates of items that were already removed.
+        num_stale_updates: keys of priority updates and overwrites whose items were
+            already removed.
         max_priority: highest priority ever given, at least 1; new items get it.
         total_weight: sum of the weights that draws go by: of `p^alpha` under
             `Prioritized`, and the size under other samplers, where each item weighs 1.
@@ -208,6 +209,7 @@ class TableHandle:
         self._index = index
         self._table = table
         structure = views.compile_outputs(table.outputs, steps)
+        self._numbers = views.number_columns(steps)
         self._flatten = columns.make_flatten(structure)
         self._unflatten = columns.make_unflatten(structure)
 
@@ -389,6 +391,53 @@ class TableHandle:
                 negative, infinite or NaN; then nothing is written.
         """
         return self._core.update_priorities(self._index, keys, priorities)
+
+    def overwrite(
+        self,
+        keys: npt.ArrayLike,
+        values: Mapping[columns.Path, columns.Nest],
+        *,
+        rows: int | tuple[int, int] = 0,
+    ) -> int:
+        """Overwrites stored values of items by key, such as states or targets.
+
+        A row is stored once: every item that has it, of every table, has the new value
+        from then on. Rows are written in the order of the keys, so of equal keys, and of
+        items that share a row, the last counts. Priorities stay.
+
+        A sample, in this thread or another, has all of a row's new values or none.
+        Before it writes, `overwrite` waits until the samples that are being copied are
+        done, and samples that others begin meanwhile wait for it; Ctrl-C interrupts.
+
+        Args:
+            keys: of samples or appends of this table, integers `[N]`.
+            values: by column, as the path of `views.Row` names it, its new values; of an
+                inner node, a nest of them. Columns that are not named stay.
+            rows: which rows of each item. An int, as the index of `views.Row`: the
+                arrays are `[N, *shape]`; 0 is the item's first row, -1 its last. A pair
+                `(start, stop)`, as of `views.Rows`: they are `[N, stop - start,
+                *shape]`, also in a `time_major` table. Values of rows past an item's
+                end are ignored. In unrolls, rows that begin an episode count too.
+
+        Returns:
+            How many keys belonged to an item that still exists. The others are skipped
+            and counted in `TableStats.num_stale_updates`.
+
+        Raises:
+            ValueError: naming the column, when there is none of that path, it is
+                compressed, or its values have another dtype or shape; when there are no
+                such rows, or a key is negative or of another shard. Then nothing is
+                written.
+            ClosedError: when the replay is closed, also while waiting.
+        """
+        numbers: list[int] = []
+        arrays: list[Any] = []
+        for path, nest in values.items():
+            under = columns.select(self._numbers, path)
+            numbers += tree.flatten(under)
+            arrays += columns.make_flatten(under)(nest)
+        start, stop = rows if isinstance(rows, tuple) else (rows, None)
+        return self._core.overwrite(self._index, keys, numbers, arrays, start, stop)
 
     def delete(self, keys: npt.ArrayLike) -> int:
         """Removes items by key, integers `[N]`; keys of removed items are skipped.

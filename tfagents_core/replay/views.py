@@ -280,6 +280,11 @@ def _is_before(which: Which) -> bool:
 View = Row | Rows | NStepReturn | NStepDiscount | Mask | Step | Steps | IsFirst
 
 
+def number_columns(steps: columns.Nest) -> columns.Nest:
+    """`steps` with each column replaced by its number."""
+    return tree.unflatten_as(steps, list(range(len(tree.flatten(steps)))))
+
+
 def compile_outputs(outputs: columns.Nest, steps: columns.Nest) -> columns.Nest:
     """A nest of views over `steps` as the nest of flat views that the core gathers.
 
@@ -287,8 +292,7 @@ def compile_outputs(outputs: columns.Nest, steps: columns.Nest) -> columns.Nest:
         TypeError: naming a leaf that is no view.
         ValueError: naming a path that is no column.
     """
-    num_columns = len(tree.flatten(steps))
-    indices = tree.unflatten_as(steps, list(range(num_columns)))
+    indices = number_columns(steps)
 
     def compile_one(path: tuple[object, ...], view: object) -> columns.Nest:
         if not isinstance(view, View):
