@@ -372,4 +372,6 @@ except experiments.Interrupted as interrupted:
     os.killpg(process.pid, number)
     printed, _ = process.communicate()
     assert f"interrupted {int(number)}" in printed
-    assert len(small_runs.checkpoint_names(tmp_path)) == 1
+    (name,) = small_runs.checkpoint_names(tmp_path)
+    with np.load(tmp_path / "checkpoints" / name / "state.npz") as saved:
+        assert any(each.startswith("learner/") for each in saved.files)

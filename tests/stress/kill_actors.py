@@ -96,9 +96,10 @@ def run(experiment: Any, *, seconds: float, every: float) -> list[float]:
             if experiment._actor_steps[experiment._actors[actor].index] > steps:
                 back.append(now - since)
                 del away[actor]
-        if next_kill <= now < end:
+        there = [each for each in actors if each not in away]
+        if next_kill <= now < end and there:
             next_kill = now + every
-            actor = chance.choice([each for each in actors if each not in away])
+            actor = chance.choice(there)
             with contextlib.suppress(ray.exceptions.RayActorError):
                 os.kill(_process_of(actor.handle), signal.SIGKILL)
                 steps = int(experiment._actor_steps[experiment._actors[actor].index])

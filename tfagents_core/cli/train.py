@@ -45,13 +45,8 @@ _LAUNCHERS = ("inline", "threads", "ray")
     type=click.Choice(_LAUNCHERS),
     default="inline",
     show_default=True,
-<<<<<<< HEAD
-    help="What runs where: all in one thread, or each part in a process of a Ray "
-    "cluster.",
-=======
-    help="What runs where: all in one thread, or a thread for each actor, the learner "
-    "and the evaluator.",
->>>>>>> main
+    help="What runs where: all in one thread; a thread for each actor, the learner and "
+    "the evaluator; or each of them in a process of a Ray cluster.",
 )
 @click.option(
     "--num-actors",
@@ -132,11 +127,7 @@ def train(
     launcher: str,
     num_actors: int,
     settings: Sequence[str],
-<<<<<<< HEAD
-    **options: Any,
-=======
     **options: int | str | None,
->>>>>>> main
 ) -> None:
     """Train AGENT in ENVIRONMENT.
 
@@ -168,25 +159,12 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
 
 
 def _check_launcher(launcher: str, num_actors: int) -> None:
-<<<<<<< HEAD
-    """Refuses what no launcher does yet, or cannot do here."""
-    if launcher == "threads":
-=======
-    """Refuses what no launcher does yet."""
-    if launcher == "ray":
->>>>>>> main
-        raise click.UsageError(
-            f"--launcher {launcher} does not exist yet: leave it out, or use "
-            "--launcher threads."
-        )
-<<<<<<< HEAD
+    """Refuses what cannot be done here."""
     if launcher == "ray" and importlib.util.find_spec("ray") is None:
         raise click.UsageError(
             "--launcher ray needs Ray, which is not installed: "
             "pip install 'tfagents-core[ray]'"
         )
-=======
->>>>>>> main
     if launcher == "inline" and num_actors > 1:
         raise click.UsageError(
             f"--num-actors {num_actors} does not go with --launcher inline, which runs "

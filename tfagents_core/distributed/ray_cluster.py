@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,6 +76,10 @@ def _start(num_cpus: int) -> None:
     # 127.0.0.1 by the machine's address in the network.
     before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False
+    # Ray's processes inherit the mask. They would end at once when all processes of the
+    # job are sent SIGTERM, as Slurm does, and the learner with them, before it is saved.
+    # (Ray itself blocks SIGINT in them.)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         ray.init(
             num_cpus=max(num_cpus, os.cpu_count() or 1),
@@ -83,6 +88,7 @@ def _start(num_cpus: int) -> None:
             logging_level="ERROR",
         )
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         ray_constants.ENABLE_RAY_CLUSTER = before
 
 

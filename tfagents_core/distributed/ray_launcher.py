@@ -135,24 +135,26 @@ class RayExperiment(experiment.Experiment):
         taken, self._evaluations = self._evaluations, []
         return taken
 
-    def halt(self) -> None:
+    def halt(self) -> experiment.Progress:
         """Ends acting and learning; actors send what they have."""
         self._is_halted = True
+        events = _Events()
         for actor in self._actors:
             actor.handle.stop.remote()
         end = time.monotonic() + _HALT_S
         working = [*self._actors, self._learner]
-        while any(each is not None and each.call is not None for each in working):
-            if time.monotonic() > end:
+        while time.monotonic() < end and self._newest is not None:
+            if all(each is None or each.call is None for each in working):
                 break
             for member, answer in self._crew.answers(ray_crew.STATS_S, restart=False):
-                self._take(member, answer, _Events())
+                self._take(member, answer, events)
         self._learner_state = self._read_learner()
         self._read_last_weights()
         for shard in self._shards:
             shard.read()
         self._next_status = 0.0
         self._write_status()
+        return experiment.Progress(events.episodes, events.metrics)
 
     def replay_status(self) -> str:
         """What the shards hold together, who acts, and how often one was restarted."""
@@ -200,7 +202,8 @@ class RayExperiment(experiment.Experiment):
         with np.load(directory / "state.npz", allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
         under = experiment.under
-        self._learner_state = under("learner", state)
+        # A run that was stopped before its learner was up has none.
+        self._learner_state = under("learner", state) or None
         self._evaluator_state = under("evaluation", state, separator="_")
         self._actor_steps[:] = state["actors/num_steps"]
         # Each begins once more, and plays other episodes than before.
@@ -372,7 +375,7 @@ class RayExperiment(experiment.Experiment):
 
     def _read_learner(self) -> dict[str, np.ndarray] | None:
         """The learner's variables; those it would be restarted from if it has died."""
-        if self._learner is None:
+        if self._learner is None or self._newest is None:
             return self._learner_state
         try:
             state: dict[str, np.ndarray] = ray.get(
@@ -383,7 +386,7 @@ class RayExperiment(experiment.Experiment):
         return {name: np.array(value) for name, value in state.items()}
 
     def _read_last_weights(self) -> None:
-        if self._learner is None:
+        if self._learner is None or self._newest is None:
             return
         with contextlib.suppress(exceptions.RayError):
             read = self._learner.handle.read.remote()

@@ -31,8 +31,17 @@ _WAIT_S = 0.05
 _PUBLISH_SHARE = 20  # Publishing takes at most this part of the learner's time.
 
 
-def make_agent(config: experiment_config.ExperimentConfig) -> roles.Agent:
-    """The descriptions, from an environment that is closed at once."""
+def make_agent(
+    config: experiment_config.ExperimentConfig, *, learns: bool = False
+) -> roles.Agent:
+    """The descriptions, from an environment that is closed at once.
+
+    Args:
+        config: the run.
+        learns: whether it is for the learner, whose devices nobody else has.
+    """
+    if not learns:
+        config = dataclasses.replace(config, learner_devices=None)
     one = dataclasses.replace(config, envs_per_actor=1, environment_workers=0)
     with contextlib.closing(roles.make_environments(one)) as batch:
         return roles.make_agent(config, batch)
@@ -171,7 +180,7 @@ class LearnerRole:
         shards: Sequence[RayShard],
         state: Mapping[str, np.ndarray] | None,
     ) -> None:
-        agent = make_agent(config)
+        agent = make_agent(config, learns=True)
         builder = config.builder
         self._source = source.ShardedSource(
             shards,

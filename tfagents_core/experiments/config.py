@@ -9,11 +9,7 @@ from typing import Any
 
 from tfagents_core import core, environments, specs
 
-<<<<<<< HEAD
-LAUNCHERS = ("inline", "ray")
-=======
-LAUNCHERS = ("inline", "threads")
->>>>>>> main
+LAUNCHERS = ("inline", "threads", "ray")
 
 
 class RunError(RuntimeError):
@@ -71,22 +67,17 @@ class ExperimentConfig:
         eval_every: actor steps from one evaluation to the next; with 0 there is one,
             at the end.
         eval_episodes: episodes in an evaluation.
-<<<<<<< HEAD
-        launcher: how the parts run; `"inline"` is one thread, `"ray"` processes of a
-            Ray cluster.
+        launcher: how the parts run; `"inline"` is one thread, `"threads"` one for each
+            actor, the learner and the evaluator, and `"ray"` a process of a Ray cluster
+            for each.
         num_actors: actors beside each other; one if inline.
         num_replay_shards: processes of the `"ray"` launcher that share the replay;
             each serves its part of the actors.
         ray_address: of the Ray cluster, such as `"10.0.0.1:6379"` or `"auto"`; None
             starts one on this machine for the run alone.
-=======
-        launcher: how the parts run; `"inline"` is one thread, `"threads"` one for each
-            actor, the learner and the evaluator.
-        num_actors: actors beside each other; one if inline.
         learner_devices: two or more devices that learn together, each from its share
             of every batch, such as `"GPU:0,GPU:1"`; None for the first GPU, or the CPU
             where there is none. A run may go on with others.
->>>>>>> main
         environment_workers: processes in which each actor's environments step, W; 0
             steps them in the actor's own thread. What is learned does not depend on it.
         environment_timeout_s: longest that a step in a worker may take, in seconds.
@@ -120,12 +111,9 @@ class ExperimentConfig:
     eval_episodes: int = 10
     launcher: str = "inline"
     num_actors: int = 1
-<<<<<<< HEAD
     num_replay_shards: int = 1
     ray_address: str | None = None
-=======
     learner_devices: str | None = None
->>>>>>> main
     environment_workers: int = 0
     environment_timeout_s: float = 120.0
     max_environment_restarts: int = 10

@@ -104,17 +104,14 @@ def run_experiment(
 def _make_experiment(
     config: experiment_config.ExperimentConfig,
 ) -> experiment_lib.Experiment:
-<<<<<<< HEAD
     if config.launcher == "ray":
         from tfagents_core.distributed import ray_launcher
 
         return ray_launcher.RayExperiment(config)
-=======
     if config.launcher == "threads":
         from tfagents_core.distributed import threads
 
         return threads.ThreadsExperiment(config)
->>>>>>> main
     return inline.InlineExperiment(config)
 
 
