@@ -20,7 +20,7 @@ import pytest
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
 from tfagents_core import experiments, learning, replay
-from tfagents_core.agents import dqn
+from tfagents_core.agents import dqn, ppo
 from tfagents_core.distributed import (
     client,
     ray_cluster,
@@ -109,6 +109,7 @@ def test_a_run_ends_with_all_that_a_run_leaves(tmp_path: pathlib.Path) -> None:
     assert experiments.run_experiment(config) == result
     rows = small_runs.rows(tmp_path)
     assert {row["kind"] for row in rows} == {"train", "eval", "learner"}
+    assert len(experiments.evaluate(tmp_path, num_episodes=2).episode_returns) == 2
     totals = json.loads((tmp_path / "status.json").read_text())
     ratio = totals["samples_per_insert"]["transitions"]
     assert 0 < ratio["now"] and ratio["target"] == 32.0
@@ -248,6 +249,15 @@ def test_a_loss_that_breaks_down_ends_the_run_at_once(tmp_path: pathlib.Path) ->
         pytest.raises(learning.NotFiniteError, match="broke down at learner step"),
     ):
         step_until(experiment, lambda: False)
+
+
+def test_an_on_policy_agent_learns_from_each_step_once(tmp_path: pathlib.Path) -> None:
+    config = ppo.PPOConfig(num_unrolls=4, unroll_length=8, num_minibatches=2)
+    with running(tmp_path, agent="ppo", builder=ppo.PPOBuilder(config)) as experiment:
+        step_until(experiment, lambda: experiment.counters.num_learner_steps > 50)
+        experiment.halt()
+        (stats,) = experiment._shards[0].stats.tables.values()
+        assert 0 < stats.num_sampled <= stats.num_inserted
 
 
 def test_several_shards_share_actors_and_items(tmp_path: pathlib.Path) -> None:

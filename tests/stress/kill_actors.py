@@ -120,7 +120,7 @@ def check(experiment: Any) -> int:
 
     def read(host: Any) -> Any:
         (table,) = host._service._buffer.tables.values()
-        return table.get(table.keys()).data.o_tm1
+        return table.get(table.keys()).data.observation
 
     observations = ray.get(experiment._shards[0].handle.__ray_call__.remote(read))
     ticks = collections.defaultdict(list)

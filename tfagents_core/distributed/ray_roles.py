@@ -17,7 +17,7 @@ import numpy as np
 import ray
 from ray import exceptions
 
-from tfagents_core import seeds, types
+from tfagents_core import core, replay, seeds, types
 from tfagents_core.distributed import client, source, supervision, weights
 from tfagents_core.distributed.ray_shards import RayShard
 from tfagents_core.experiments import config as experiment_config
@@ -45,6 +45,11 @@ def make_agent(
     one = dataclasses.replace(config, envs_per_actor=1, environment_workers=0)
     with contextlib.closing(roles.make_environments(one)) as batch:
         return roles.make_agent(config, batch)
+
+
+def _is_on_policy(plan: core.ReplayPlan) -> bool:
+    """Whether an agent learns from each item once, in the order in which they came."""
+    return any(isinstance(t.rate_limiter, replay.Queue) for t in plan.tables)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,11 +187,14 @@ class LearnerRole:
     ) -> None:
         agent = make_agent(config, learns=True)
         builder = config.builder
+        # What is drawn ahead grows old, which on-policy agents should not learn from.
+        ahead = (1, 1) if _is_on_policy(agent.plan) else (4, max(2, len(shards)))
         self._source = source.ShardedSource(
             shards,
             agent.plan.batch_sizes,
             num_batches=builder.config.num_sgd_steps_per_step,
-            num_in_flight=max(2, len(shards)),
+            batches_per_call=ahead[0],
+            num_in_flight=ahead[1],
         )
         seed = seeds.derive(config.seed, "learner")
         self._learner = builder.make_learner(agent.rule, self._source, seed=seed)
