@@ -86,6 +86,8 @@ def _start(num_cpus: int) -> None:
             include_dashboard=False,
             log_to_driver=False,
             logging_level="ERROR",
+            # Else whatever else this machine does goes before the run.
+            _system_config={"worker_niceness": 0},
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import errno
 import functools
 import pathlib
 import time
@@ -219,7 +220,10 @@ class RayExperiment(experiment.Experiment):
             OSError: it cannot be written.
         """
         assert self._newest is not None
-        self._pack.write(ray.get(self._newest.arrays[0], timeout=_ANSWER_S))
+        try:
+            self._pack.write(ray.get(self._newest.arrays[0], timeout=_ANSWER_S))
+        except exceptions.RayError as error:
+            raise OSError(errno.EIO, "its weights were lost", str(path)) from error
         roles.write_snapshot(
             self._agent, path, num_actor_steps=self.counters.num_actor_steps
         )
