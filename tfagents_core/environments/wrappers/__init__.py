@@ -2,6 +2,7 @@
 
 from tfagents_core.environments.wrappers.actions import ActionRepeat, CanonicalActions
 from tfagents_core.environments.wrappers.base import EnvironmentWrapper
+from tfagents_core.environments.wrappers.delay import Delay
 from tfagents_core.environments.wrappers.episodes import LifeLoss, StepLimit
 from tfagents_core.environments.wrappers.frame_stacking import FrameStacking
 from tfagents_core.environments.wrappers.observations import ConcatObservation
@@ -12,6 +13,7 @@ __all__ = [
     "ActionRepeat",
     "CanonicalActions",
     "ConcatObservation",
+    "Delay",
     "EnvironmentWrapper",
     "FrameStacking",
     "LifeLoss",
