@@ -13,7 +13,7 @@ SOURCES := $(wildcard cc/*.cmake cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc
 PIP := $(if $(CONSTRAINTS),PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS)) \
     $(BIN)/python -m pip
 
-.PHONY: help setup constraints demo test lint types test-cc test-py test-bare results pictures \
+.PHONY: help setup constraints demo test lint types test-cc test-py test-bare test-ray results pictures \
     benchmarks sanitize torture soak clean
 
 help: ## Lists the targets.
@@ -66,6 +66,10 @@ test-cc: setup
 # One worker a core, each with one TensorFlow thread: more would spin beside each other.
 test-py: setup
 	PYTHONSAFEPATH=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
+
+test-ray: setup ## Tests runs on Ray clusters, after installing Ray.
+	$(BIN)/python -m pip install --quiet 'ray>=2.50,<3'
+	PYTHONSAFEPATH=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -q tests/distributed/test_ray.py
 
 test-bare: setup ## Tests the replay as it is built where there is no LZ4 and no GoogleTest.
 	@mkdir -p build

@@ -62,6 +62,8 @@ EXTRAS = {
         "imageio-ffmpeg>=0.4.9",
     ],
 }
+# Large, and of use only to who runs on many processes or machines.
+RAY = {"ray": ["ray>=2.50,<3"]}
 EXTRAS["all"] = sorted({name for names in EXTRAS.values() for name in names})
 EXTRAS["dev"] = [
     "hypothesis>=6",
@@ -98,7 +100,7 @@ setuptools.setup(
     package_dir={"tfagents_core.agents": "agents"},
     package_data={"tfagents_core": ["py.typed"], "tfagents_core.replay": ["*.pyi"]},
     install_requires=["numpy>=1.26", "dm-tree>=0.1.8"],
-    extras_require=EXTRAS,
+    extras_require={**EXTRAS, **RAY},
     entry_points={
         "console_scripts": ["tfagents = tfagents_core.cli:main"],
         "tfagents_core.agents": [

@@ -150,7 +150,7 @@ def test_a_run_goes_into_one_directory_of_its_own(environment, directory):
         (["--num-actors", "0"], "'--num-actors': 0 is not in the range"),
         (["--snapshot-every", "-1"], "'--snapshot-every': -1 is not in the range"),
         (["--num-actors", "2"], "use --envs-per-actor 2, or"),
-        (["--launcher", "ray"], "--launcher ray does not exist yet"),
+        (["--replay-shards", "2"], "num_replay_shards is 2, but there are only 1"),
         (["--launcher", "mpi"], "'mpi' is not one of"),
         (["--stepz", "5"], "--steps"),
         (["--set", "batch_sise=1"], "did you mean 'batch_size'?"),

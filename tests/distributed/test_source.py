@@ -75,6 +75,17 @@ def test_priorities_go_back_to_their_shards(tmp_path: pathlib.Path) -> None:
         assert priorities.tolist() == expected
 
 
+def test_of_two_priorities_of_an_item_the_last_counts(tmp_path: pathlib.Path) -> None:
+    shards = make_shards(tmp_path, count=1)
+    source = make_source(shards)
+    table = shards[0]._buffer.tables["t"]
+    key = table.keys()[:1]
+    for priority in range(50):
+        source.update_priorities("t", key, np.array([float(priority)]))
+    source.close()
+    assert table.get(key).info.priority.tolist() == [49.0]
+
+
 def test_a_refused_priority_is_the_learners_error(tmp_path: pathlib.Path) -> None:
     shards = make_shards(tmp_path)
     source = make_source(shards)

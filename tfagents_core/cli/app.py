@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 import tfagents_core
-from tfagents_core.cli import doctor, errors, evaluate, listing, plot, train
+from tfagents_core.cli import doctor, errors, evaluate, listing, plot, status, train
 
 
 @dataclasses.dataclass
@@ -58,6 +58,7 @@ for _command in (
     train.train,
     evaluate.evaluate,
     plot.plot,
+    status.status,
     listing.list_,
     doctor.doctor,
 ):

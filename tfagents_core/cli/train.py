@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
 import re
 from collections.abc import Sequence
@@ -44,8 +45,8 @@ _LAUNCHERS = ("inline", "threads", "ray")
     type=click.Choice(_LAUNCHERS),
     default="inline",
     show_default=True,
-    help="What runs where: all in one thread, or a thread for each actor, the learner "
-    "and the evaluator.",
+    help="What runs where: all in one thread; a thread for each actor, the learner and "
+    "the evaluator; or each of them in a process of a Ray cluster.",
 )
 @click.option(
     "--num-actors",
@@ -73,6 +74,20 @@ _LAUNCHERS = ("inline", "threads", "ray")
     show_default=True,
     help="Processes in which an actor's environments step while it learns; what is "
     "learned is the same with any number.",
+)
+@click.option(
+    "--replay-shards",
+    "num_replay_shards",
+    type=numbers.Whole(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the replay, with --launcher ray.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="The Ray cluster to run on, such as auto or 10.0.0.1:6379.  [default: one of "
+    "its own on this machine]",
 )
 @click.option(
     "--eval-every",
@@ -144,11 +159,11 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
 
 
 def _check_launcher(launcher: str, num_actors: int) -> None:
-    """Refuses what no launcher does yet."""
-    if launcher == "ray":
+    """Refuses what cannot be done here."""
+    if launcher == "ray" and importlib.util.find_spec("ray") is None:
         raise click.UsageError(
-            f"--launcher {launcher} does not exist yet: leave it out, or use "
-            "--launcher threads."
+            "--launcher ray needs Ray, which is not installed: "
+            "pip install 'tfagents-core[ray]'"
         )
     if launcher == "inline" and num_actors > 1:
         raise click.UsageError(

@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 import threading
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,14 +36,11 @@ class ShardStats:
 
     Attributes:
         tables: counts by table.
-        samples_per_insert: the ratio that a table's rate limiter keeps, by table, for
-            those that keep one.
         bytes_in_use: of steps.
         why_not_insert: by table, why one more item would wait; None where it would not.
     """
 
     tables: Mapping[str, replay.TableStats]
-    samples_per_insert: Mapping[str, float]
     bytes_in_use: int
     why_not_insert: Mapping[str, str | None]
 
@@ -269,14 +266,8 @@ class ReplayService:
     def stats(self) -> ShardStats:
         """What the shard holds now."""
         handles = self._buffer.tables
-        limiters = {name: table.config.rate_limiter for name, table in handles.items()}
         return ShardStats(
             tables={name: table.stats() for name, table in handles.items()},
-            samples_per_insert={
-                name: limiter.samples_per_insert
-                for name, limiter in limiters.items()
-                if isinstance(limiter, replay.SampleToInsertRatio)
-            },
             bytes_in_use=self._buffer.bytes_in_use,
             why_not_insert={
                 name: table.why_not_insert(1) for name, table in handles.items()
@@ -298,23 +289,3 @@ class ReplayService:
         """Makes all later calls, and those that wait, raise `replay.ClosedError`."""
         self._buffer.close()
         self._durable.close()
-
-
-def describe(stats: Mapping[int, ShardStats], table: str) -> dict[str, Any]:
-    """A table's counts over all shards; as `replay_metrics` of an experiment.
-
-    Args:
-        stats: by shard; those that do not answer are left out.
-        table: its name.
-    """
-    counts = [each.tables[table] for each in stats.values()]
-    metrics: dict[str, Any] = {
-        "replay_size": sum(count.size for count in counts),
-        "replay_inserts": sum(count.num_inserted for count in counts),
-        "replay_samples": sum(count.num_sampled for count in counts),
-    }
-    for each in stats.values():
-        if table in each.samples_per_insert:
-            target = each.samples_per_insert[table]
-            metrics["replay_target_samples_per_insert"] = target
-    return metrics

@@ -7,13 +7,16 @@ import itertools
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tfagents_core import core, replay
 from tfagents_core.distributed import service, supervision
 from tfagents_core.distributed.client import CALL_S
+
+# Of a table: keys [B] and their priorities [B].
+_Update: TypeAlias = tuple[str, np.ndarray, np.ndarray]
 
 _JOIN_S = 2 * service.MAX_CALL_S
 _MAX_UPDATES = 64  # Priority updates that wait to be sent.
@@ -69,6 +72,19 @@ class ShardedSource(core.BatchSource):
     def is_ready(self) -> bool:
         """Whether a batch of every table has been drawn."""
         return all(each.is_ready() for each in self._prefetchers.values())
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether `next` would return at once, now or within `timeout_s` seconds.
+
+        Raises:
+            ValueError: a shard refused a draw.
+        """
+        return all(each.wait(timeout_s) for each in self._prefetchers.values())
+
+    @property
+    def reason(self) -> str:
+        """Why the last call that drew nothing did not."""
+        return "; ".join(each.reason for each in self._prefetchers.values())
 
     def next(self) -> Any:
         """The next batch.
@@ -210,15 +226,14 @@ class _Sender:
 
     def __init__(self, shards: Sequence[service.Shard]) -> None:
         self._shards = shards
-        self._updates: queue.Queue[tuple[str, np.ndarray, np.ndarray] | None]
-        self._updates = queue.Queue(_MAX_UPDATES)
+        self._updates: queue.Queue[_Update | None] = queue.Queue(_MAX_UPDATES)
         self._error: Exception | None = None
         self._thread = threading.Thread(
             target=self._run, name="priorities", daemon=True
         )
         self._thread.start()
 
-    def put(self, update: tuple[str, np.ndarray, np.ndarray]) -> bool:
+    def put(self, update: _Update) -> bool:
         """Whether there was room for an update, or was within `CALL_S`."""
         self.check()
         try:
@@ -241,16 +256,31 @@ class _Sender:
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
-        while (update := self._updates.get()) is not None:
+        while (updates := self._next()) is not None:
             try:
-                self._send(*update)
+                self._send(updates)
             except ConnectionError:
                 continue  # Items keep the priorities that they have.
             except Exception as error:  # noqa: BLE001 - raised again by the learner.
                 self._error = error
 
-    def _send(self, table: str, keys: np.ndarray, priorities: np.ndarray) -> None:
-        shards = service.shard_of(keys)
-        for index in np.unique(shards):
-            mine = shards == index
-            self._shards[index].update_priorities(table, keys[mine], priorities[mine])
+    def _next(self) -> list[_Update] | None:
+        """All that waits, at least one; None at the end."""
+        updates = [self._updates.get()]
+        while not self._updates.empty():
+            updates.append(self._updates.get())
+        if updates[-1] is not None:
+            return updates  # type: ignore[return-value]
+        if len(updates) > 1:
+            self._updates.put(None)
+        return [each for each in updates if each is not None] or None
+
+    def _send(self, updates: Sequence[_Update]) -> None:
+        """One call for each table and shard: of equal keys the last counts."""
+        for table in dict.fromkeys(table for table, _, _ in updates):
+            keys = np.concatenate([k for name, k, _ in updates if name == table])
+            values = np.concatenate([v for name, _, v in updates if name == table])
+            shards = service.shard_of(keys)
+            for index in np.unique(shards):
+                mine = shards == index
+                self._shards[index].update_priorities(table, keys[mine], values[mine])

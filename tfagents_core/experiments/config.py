@@ -9,7 +9,7 @@ from typing import Any
 
 from tfagents_core import core, environments, specs
 
-LAUNCHERS = ("inline", "threads")
+LAUNCHERS = ("inline", "threads", "ray")
 
 
 class RunError(RuntimeError):
@@ -44,6 +44,7 @@ REPEATED = frozenset(
         "eval_episodes",
         "launcher",
         "num_actors",
+        "num_replay_shards",
         "learner_log_every",
     }
 )
@@ -67,8 +68,13 @@ class ExperimentConfig:
             at the end.
         eval_episodes: episodes in an evaluation.
         launcher: how the parts run; `"inline"` is one thread, `"threads"` one for each
-            actor, the learner and the evaluator.
+            actor, the learner and the evaluator, and `"ray"` a process of a Ray cluster
+            for each.
         num_actors: actors beside each other; one if inline.
+        num_replay_shards: processes of the `"ray"` launcher that share the replay;
+            each serves its part of the actors.
+        ray_address: of the Ray cluster, such as `"10.0.0.1:6379"` or `"auto"`; None
+            starts one on this machine for the run alone.
         learner_devices: two or more devices that learn together, each from its share
             of every batch, such as `"GPU:0,GPU:1"`; None for the first GPU, or the CPU
             where there is none. A run may go on with others.
@@ -105,6 +111,8 @@ class ExperimentConfig:
     eval_episodes: int = 10
     launcher: str = "inline"
     num_actors: int = 1
+    num_replay_shards: int = 1
+    ray_address: str | None = None
     learner_devices: str | None = None
     environment_workers: int = 0
     environment_timeout_s: float = 120.0
@@ -131,6 +139,7 @@ class ExperimentConfig:
             "envs_per_actor",
             "eval_episodes",
             "num_actors",
+            "num_replay_shards",
             "learner_log_every",
             "num_checkpoints_kept",
         ):
@@ -173,4 +182,9 @@ class ExperimentConfig:
             raise ValueError(
                 "The inline launcher has one actor; to step several environments at "
                 f"once, set envs_per_actor (num_actors is {self.num_actors})."
+            )
+        if self.num_replay_shards > self.num_actors:
+            raise ValueError(
+                f"num_replay_shards is {self.num_replay_shards}, but there are only "
+                f"{self.num_actors} actors to fill them; use fewer shards."
             )

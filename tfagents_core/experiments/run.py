@@ -104,6 +104,10 @@ def run_experiment(
 def _make_experiment(
     config: experiment_config.ExperimentConfig,
 ) -> experiment_lib.Experiment:
+    if config.launcher == "ray":
+        from tfagents_core.distributed import ray_launcher
+
+        return ray_launcher.RayExperiment(config)
     if config.launcher == "threads":
         from tfagents_core.distributed import threads
 
