@@ -98,6 +98,7 @@ benchmarks: setup ## Measures speed on this machine.
 
 STRESS_SECONDS ?= 60
 SOAK_MINUTES ?= 10
+THREADS_MINUTES ?= 30
 KILLS ?= 200
 RUN_KILLS ?= 50
 
@@ -128,8 +129,9 @@ torture: setup ## Kills 200 processes while they save, then four training runs 5
 	    --agent sac --environment gym:Pendulum-v1
 	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/run_torture.py --kills $(RUN_KILLS) --agent ppo
 
-soak: setup ## Ten minutes of mixed work on a replay, whose memory must stay flat.
+soak: setup ## Mixed work on a replay, then training in threads: memory must stay flat.
 	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/soak.py --minutes $(SOAK_MINUTES)
+	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/soak_threads.py --minutes $(THREADS_MINUTES)
 
 clean: ## Removes what was built, but not your runs.
 	rm -rf build .venv demo *.egg-info

@@ -329,6 +329,14 @@ def test_rewards_are_clipped():
     assert [t.reward for t in timesteps] == [None, -1, 0.5, 1]
 
 
+def test_a_delay_waits_in_every_step_and_changes_nothing_else(monkeypatch):
+    waits = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    timesteps = _run(wrappers.Delay(Scripted(3), step_s=0.25), 3)
+    assert waits == [0.25] * 3
+    assert timesteps == _run(Scripted(3), 3)
+
+
 @pytest.mark.parametrize(
     "make",
     [
