@@ -32,7 +32,10 @@ def _stored(table: replay.Table, num_ticks: int) -> tuple[list[Any], replay.Repl
             kept = range(item.context, item.stop)
             stored.append(
                 (
-                    [[row[item.stream] for row in c] for c in zip(*(history[i] for i in kept))],
+                    [
+                        [row[item.stream] for row in c]
+                        for c in zip(*(history[i] for i in kept))
+                    ],
                     [marks[i][item.stream] for i in kept],
                     [marks[i][item.stream] for i in range(item.start, item.stop)],
                 )

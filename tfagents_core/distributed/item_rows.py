@@ -117,7 +117,12 @@ class ItemFinder:
 
     def _items(self, name: str, keys: npt.NDArray[np.int64]) -> list[ItemRows]:
         data = self._numbers.tables[name].get(keys).data
-        fields = data["stream"], data["before"][:, 0], data["before"][:, -1], data["last"]
+        fields = (
+            data["stream"],
+            data["before"][:, 0],
+            data["before"][:, -1],
+            data["last"],
+        )
         return [
             ItemRows(name, stream, context, start, last + 1)
             for stream, context, start, last in np.stack(fields, axis=1).tolist()
