@@ -63,9 +63,9 @@ def import_reverb() -> Any:
         return importlib.import_module("reverb")
     except ImportError as error:
         raise ImportError(
-            f"Reverb is not there ({error}): in an environment of its own, with Python "
-            "3.10 or 3.11 on Linux, pip install 'tfagents-core[reverb]', which brings "
-            "TensorFlow 2.15 and NumPy 1."
+            f"Reverb is not installed ({error}): pip install 'tfagents-core[reverb]', in "
+            "an environment of its own with Python 3.10 or 3.11 on x86-64 Linux, as it "
+            "brings TensorFlow 2.15 and NumPy 1."
         ) from error
 
 
