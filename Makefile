@@ -90,7 +90,7 @@ test-reverb: .venv-reverb/installed ## Tests Reverb as a backend, in an environm
 	    tests/distributed/test_item_rows.py
 
 .venv-reverb/installed: setup.py pyproject.toml CMakeLists.txt $(SOURCES)
-	@$(PYTHON) -c 'import platform, sys; here = platform.system(), platform.machine(), *sys.version_info[:2]; fits = here[:2] == ("Linux", "x86_64") and here[2:] in ((3, 10), (3, 11)); sys.exit(None if fits else f"dm-reverb is published for Python 3.10 and 3.11 on x86-64 Linux only, and {sys.executable} is Python {here[2]}.{here[3]} on {here[0]} {here[1]}; there, try make test-reverb PYTHON=python3.11")'
+	@$(PYTHON) -c 'import platform, sys; here = platform.system(), platform.machine(), *sys.version_info[:2]; fits = here[:2] == ("Linux", "x86_64") and here[2:] in ((3, 10), (3, 11)); sys.exit(None if fits else f"dm-reverb is published for Python 3.10 and 3.11 on x86-64 Linux only, and {sys.executable} is Python {here[2]}.{here[3]} on {here[0]} {here[1]}; try make test-reverb PYTHON=python3.11 on such a machine")'
 	test -x $(REVERB) || $(PYTHON) -m venv .venv-reverb
 	$(REVERB) -m pip install --quiet --upgrade pip
 	$(REVERB) -m pip install --quiet --editable '.[reverb,gym]' 'pytest>=8' 'pytest-timeout>=2.3'
