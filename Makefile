@@ -13,8 +13,8 @@ SOURCES := $(wildcard cc/*.cmake cc/*.h cc/*.cc cc/bindings/*.h cc/bindings/*.cc
 PIP := $(if $(CONSTRAINTS),PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS)) \
     $(BIN)/python -m pip
 
-.PHONY: help setup constraints demo test lint types test-cc test-py test-bare test-ray results pictures \
-    benchmarks sanitize torture soak clean
+.PHONY: help setup constraints demo test lint types test-cc test-py test-bare test-ray test-reverb \
+    results pictures benchmarks sanitize torture soak clean
 
 help: ## Lists the targets.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,20 @@ test-bare: setup ## Tests the replay as it is built where there is no LZ4 and no
 	cp build/bare/_core.*.so build/bare/package/tfagents_core/replay
 	PYTHONSAFEPATH=1 PYTHONPATH=build/bare/package $(BIN)/python -m pytest -q -n auto tests/replay
 
+REVERB := .venv-reverb/bin/python
+
+test-reverb: .venv-reverb/installed ## Tests Reverb as a backend, in an environment of its own.
+	PYTHONSAFEPATH=1 TF_NUM_INTRAOP_THREADS=1 $(REVERB) -m pytest -q \
+	    tests/distributed/test_reverb.py tests/distributed/test_reverb_refusals.py \
+	    tests/distributed/test_item_rows.py
+
+.venv-reverb/installed: setup.py pyproject.toml CMakeLists.txt $(SOURCES)
+	@$(PYTHON) -c 'import platform, sys; here = platform.system(), platform.machine(), *sys.version_info[:2]; fits = here[:2] == ("Linux", "x86_64") and here[2:] in ((3, 10), (3, 11)); sys.exit(None if fits else f"dm-reverb is published for Python 3.10 and 3.11 on x86-64 Linux only, and {sys.executable} is Python {here[2]}.{here[3]} on {here[0]} {here[1]}; try make test-reverb PYTHON=python3.11 on such a machine")'
+	test -x $(REVERB) || $(PYTHON) -m venv .venv-reverb
+	$(REVERB) -m pip install --quiet --upgrade pip
+	$(REVERB) -m pip install --quiet --editable '.[reverb,gym]' 'pytest>=8' 'pytest-timeout>=2.3'
+	touch $@
+
 results: setup ## Trains every agent to its published bar, several seeds (an hour or two).
 	$(BIN)/python -m benchmarks.results
 
@@ -134,5 +148,5 @@ soak: setup ## Mixed work on a replay, then training in threads: memory must sta
 	PYTHONSAFEPATH=1 $(BIN)/python tests/stress/soak_threads.py --minutes $(THREADS_MINUTES)
 
 clean: ## Removes what was built, but not your runs.
-	rm -rf build .venv demo *.egg-info
-	find . -name '*.so' -not -path './.venv/*' -delete
+	rm -rf build .venv .venv-reverb demo *.egg-info
+	find . -name '*.so' -not -path './.venv*/*' -delete

@@ -77,6 +77,15 @@ EXTRAS["dev"] = [
     "ninja>=1.11",
     "pybind11>=3.1",
 ]
+# The last release on PyPI has wheels for Linux and Python up to 3.11, and works with this
+# TensorFlow and nothing later: it wants an environment of its own.
+EXTRAS["reverb"] = [
+    *EXTRAS["tf"],
+    "dm-reverb[tensorflow]==0.14.0",
+    "tensorflow==2.15.*",
+    "tensorflow-probability==0.23.*",
+    "numpy<2",
+]
 
 
 def packages(folder: str, name: str) -> list[str]:

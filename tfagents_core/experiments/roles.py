@@ -160,9 +160,25 @@ def make_replay(
         rows_per_append: environments that one actor steps together. The slack of rate
             limiters follows from it, and not from `num_streams`: an append must fit.
     """
+    return replay.Replay(
+        agent.plan.rows,
+        make_tables(agent, rows_per_append=rows_per_append),
+        num_streams=num_streams,
+        rows_per_append=rows_per_append,
+        seed=seeds.derive(agent.config.seed, "replay"),
+    )
+
+
+def make_tables(agent: Agent, *, rows_per_append: int) -> list[replay.Table]:
+    """The plan's tables, with whatever their rate limiters left open.
+
+    Args:
+        agent: the descriptions.
+        rows_per_append: environments that one actor steps together.
+    """
     plan = agent.plan
     num_updates = agent.config.builder.config.num_sgd_steps_per_step
-    tables = [
+    return [
         _with_slack(
             table,
             batch_size=plan.batch_sizes.get(table.name, 1) * num_updates,
@@ -170,13 +186,6 @@ def make_replay(
         )
         for table in plan.tables
     ]
-    return replay.Replay(
-        plan.rows,
-        tables,
-        num_streams=num_streams,
-        rows_per_append=rows_per_append,
-        seed=seeds.derive(agent.config.seed, "replay"),
-    )
 
 
 def _with_slack(
