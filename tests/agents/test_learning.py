@@ -218,7 +218,7 @@ def test_what_the_replay_gives_fits_the_learner(agent: str, num_sgd_steps: int) 
         environments.SerialEnvironments([make(environment, 0)]),
     )
     buffer = roles.make_replay(made, num_streams=1, rows_per_append=1)
-    learner = roles.make_learner(made, buffer, timeout_s=0)
+    learner = roles.make_learner(made, roles.make_source(made, buffer, timeout_s=0))
     assert not learner.can_step()
     _fill(buffer, made)
     while learner.can_step():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 from typing import Any, ClassVar
@@ -360,3 +361,19 @@ def test_environments_may_be_in_workers(tmp_path: pathlib.Path) -> None:
     )
     assert result.num_actor_steps >= 200
     assert {evaluation for evaluation, _ in Counting.shown} == {True}
+
+
+def test_a_learner_on_a_device_of_its_own_has_its_batches_there(
+    tmp_path: pathlib.Path,
+) -> None:
+    """And actors stay on the first CPU."""
+    pytest.importorskip("gymnasium")
+    script = pathlib.Path(__file__).with_name("placement.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

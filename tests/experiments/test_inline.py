@@ -166,7 +166,7 @@ def test_the_roles_of_an_experiment_share_one_replay(tmp_path: pathlib.Path) -> 
     agent = roles.make_agent(config, batch)
     buffer = roles.make_replay(agent, num_streams=3, rows_per_append=3)
     actor = roles.make_actor(agent, buffer)
-    learner = roles.make_learner(agent, buffer, timeout_s=0)
+    learner = roles.make_learner(agent, roles.make_source(agent, buffer, timeout_s=0))
     loop = roles.make_loop(agent, batch, actor)
     while not learner.can_step():
         loop.step()

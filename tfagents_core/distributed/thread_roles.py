@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import queue
-import select
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -188,34 +187,33 @@ class LearnerRole:
     """Learns whenever the replay has a batch, and publishes what it has learned.
 
     Args:
-        learner: samples `buffer`.
-        buffer: the replay.
+        learner: learns.
+        wait: waits a fraction of a second for a batch.
+        is_over: whether there will be no more batches.
         variables: those that policies read.
         store: takes them.
         counters: the run's, of which it counts the learner's steps.
-        stop: set when the run stops; it still takes the steps that are due.
 
     Attributes:
         metrics: of the newest step; whoever takes them puts an empty dictionary there.
-        seconds: spent in steps.
     """
 
     def __init__(
         self,
         learner: core.Learner,
-        buffer: replay.Replay,
         *,
+        wait: Callable[[], None],
+        is_over: Callable[[], bool],
         variables: list[tf.Variable],
         store: weights.WeightStore,
         counters: counting.Counters,
-        stop: threading.Event,
     ) -> None:
         self.learner = learner
-        self._buffer = buffer
+        self._wait = wait
+        self._is_over = is_over
         self._pack = weights.VariablePack(variables)
         self._store = store
         self._counters = counters
-        self._stop = stop
         self._requests: queue.SimpleQueue[
             tuple[Callable[[], Any], concurrent.futures.Future[Any]]
         ] = queue.SimpleQueue()
@@ -224,17 +222,17 @@ class LearnerRole:
         self.metrics: Mapping[str, Any] = {}
 
     def run(self) -> None:
-        """Learns until the run stops."""
+        """Learns until the run stops, and no step is due any more."""
         with self._lock:
             self._is_running = True
         try:
             self.publish()
-            while not self._stop.is_set() or self.learner.can_step():
+            while not self._is_over():
                 self._answer_requests()
                 if self.learner.can_step():
                     self._step()
                 else:
-                    self._wait_for_change()
+                    self._wait()
         finally:
             with self._lock:
                 self._is_running = False
@@ -256,13 +254,6 @@ class LearnerRole:
         newest = self._store.fetch(0)
         assert newest is not None
         return newest
-
-    def _wait_for_change(self) -> None:
-        """Waits until anything about the replay has changed, but not for long."""
-        event = self._buffer.event()
-        self._buffer.clear_event()
-        if not self.learner.can_step():  # It may have changed before.
-            select.select([event], [], [], _SLICE_S)
 
     def between_steps(self, function: Callable[[], _T]) -> _T:
         """Calls `function` in the learner's thread, while no step is under way.

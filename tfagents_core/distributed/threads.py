@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfagents_core import checkpointing, environment_loop, environments, types
-from tfagents_core.distributed import thread_roles, weights
+from tfagents_core.distributed import prefetching, thread_roles, weights
 from tfagents_core.experiments import cadence, counting, experiment, memory, roles
 from tfagents_core.experiments import config as experiment_config
 
@@ -53,7 +53,9 @@ class ThreadsExperiment(experiment.Experiment):
         self._episodes: list[types.Episode] = []
         self._has_begun = self._must_evaluate = False
         self._batches = _make_batches(config)
-        self._agent = roles.make_agent(config, self._batches[0])
+        self._device = _learner_device(config)
+        with tf.device(self._device):
+            self._agent = roles.make_agent(config, self._batches[0])
         num_environments = self._batches[0].num_environments
         self.buffer = roles.make_replay(
             self._agent,
@@ -63,14 +65,8 @@ class ThreadsExperiment(experiment.Experiment):
         self.memory = memory.check_replay(self.buffer)
         store = weights.WeightStore()
         stop = self._crew.stop
-        self._learner = thread_roles.LearnerRole(
-            roles.make_learner(self._agent, self.buffer, timeout_s=_TICK_S),
-            self.buffer,
-            variables=list(self._agent.policy.variables),
-            store=store,
-            counters=self.counters,
-            stop=stop,
-        )
+        with tf.device(self._device):
+            self._learner = self._make_learner(store)
         with tf.device("CPU:0"):
             copies = [
                 roles.copy_policies(self._agent) for _ in range(config.num_actors)
@@ -95,6 +91,37 @@ class ThreadsExperiment(experiment.Experiment):
             # What a snapshot is made of must not change meanwhile.
             self._exported = roles.copy_policies(self._agent)
         self._export = weights.VariablePack(self._exported.evaluation_policy.variables)
+
+    def _make_learner(self, store: weights.WeightStore) -> thread_roles.LearnerRole:
+        """The learner; on a device of its own it has its batches brought there."""
+        stop, buffer = self._crew.stop, self.buffer
+        drawn = roles.make_source(self._agent, buffer, timeout_s=_TICK_S)
+        self._ahead: prefetching.PrefetchingSource | None = None
+        if self._device is not None:
+            self._ahead = prefetching.PrefetchingSource(
+                drawn, buffer, device=self._device, stop=stop
+            )
+        ahead = self._ahead
+
+        def is_over() -> bool:
+            if ahead is not None:
+                return ahead.is_over
+            return stop.is_set() and not drawn.is_ready()
+
+        def wait() -> None:
+            if ahead is not None:
+                ahead.wait()
+            else:
+                prefetching.wait_for_change(buffer, drawn)
+
+        return thread_roles.LearnerRole(
+            roles.make_learner(self._agent, ahead or drawn),
+            wait=wait,
+            is_over=is_over,
+            variables=list(self._agent.policy.variables),
+            store=store,
+            counters=self.counters,
+        )
 
     @property
     def learner(self) -> Any:
@@ -130,12 +157,22 @@ class ThreadsExperiment(experiment.Experiment):
 
     def _begin(self) -> None:
         self._has_begun = True
-        self._crew.start("The learner", self._learner.run)
+        if self._ahead is not None:
+            self._crew.start("The learner's prefetching", self._ahead.run)
+        self._crew.start("The learner", self._learn)
         for index, actor in enumerate(self._actors):
             self._crew.start(f"Actor {index}", actor.run)
         self._evaluation_crew.start("The evaluator", self._evaluator.run)
         if self._must_evaluate:
             self.begin_evaluation()
+
+    def _learn(self) -> None:
+        try:
+            with tf.device(self._device):  # Devices are chosen by thread.
+                self._learner.run()
+        finally:
+            if self._ahead is not None:
+                self._ahead.close()
 
     def _check(self) -> None:
         try:
@@ -265,6 +302,13 @@ class ThreadsExperiment(experiment.Experiment):
             batch.close()  # A thread may be waiting for them.
         self._crew.join(_HALT_S)
         self._evaluation_crew.join(_HALT_S)
+
+
+def _learner_device(config: experiment_config.ExperimentConfig) -> str | None:
+    """The learner's device, if it is not the one that all others use."""
+    if config.learner_devices is None and tf.config.list_logical_devices("GPU"):
+        return "GPU:0"
+    return None
 
 
 def _make_batches(

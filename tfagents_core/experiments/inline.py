@@ -86,7 +86,8 @@ class InlineExperiment(experiment.Experiment):
         self.memory = memory.check_replay(self.buffer)
         self._client = _InlineClient(self.buffer)
         # In one thread nobody else could end a wait, so neither side ever waits.
-        self.learner = roles.make_learner(self._agent, self.buffer, timeout_s=0)
+        source = roles.make_source(self._agent, self.buffer, timeout_s=0)
+        self.learner = roles.make_learner(self._agent, source)
         self._actor = roles.make_actor(self._agent, self._client)
         self._evaluator = roles.make_evaluator(self._agent)
         self._evaluations: list[experiment.Evaluation] = []

@@ -213,24 +213,27 @@ def _with_slack(
     )
 
 
-def make_learner(
+def make_source(
     agent: Agent, buffer: replay.Replay, *, timeout_s: float | None
-) -> core.Learner:
-    """The learner, which samples `buffer`.
+) -> core.BatchSource:
+    """Where a learner beside the replay draws its batches.
 
     Args:
         agent: the descriptions.
         buffer: of `make_replay`.
         timeout_s: longest wait for a batch, in seconds; None waits for ever.
     """
-    builder = agent.config.builder
-    source = datasets.TableSource(
+    return datasets.TableSource(
         buffer.tables,
         agent.plan.batch_sizes,
-        num_batches=builder.config.num_sgd_steps_per_step,
+        num_batches=agent.config.builder.config.num_sgd_steps_per_step,
         timeout_s=timeout_s,
     )
-    return builder.make_learner(
+
+
+def make_learner(agent: Agent, source: core.BatchSource) -> core.Learner:
+    """The learner, which draws its batches from `source`."""
+    return agent.config.builder.make_learner(
         agent.rule, source, seed=seeds.derive(agent.config.seed, "learner")
     )
 
