@@ -206,12 +206,13 @@ def test_a_killed_learner_goes_on_from_its_checkpoint(tmp_path: pathlib.Path) ->
         saved, learner = int(state[name]), experiment._learner
         assert saved > 100 and learner is not None
         os.kill(process_of(learner.handle), signal.SIGKILL)
-        before = experiment.counters.num_learner_steps
         step_until(experiment, lambda: learner.budget.num_restarts == 1)
-        step_until(experiment, lambda: experiment.counters.num_learner_steps > before)
+        counted = experiment.counters.num_learner_steps
+        step_until(experiment, lambda: experiment.counters.num_learner_steps > counted)
         experiment.halt()
         state = experiment._learner_state
-        assert state is not None and int(state[name]) > saved
+        learned = experiment.counters.num_learner_steps - counted
+        assert state is not None and int(state[name]) == saved + learned
 
 
 def test_a_run_goes_on_from_what_every_role_saved(tmp_path: pathlib.Path) -> None:

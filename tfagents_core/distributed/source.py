@@ -256,24 +256,17 @@ class _Sender:
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
-        while (updates := self._next()) is not None:
+        waiting: list[_Update | None] = [self._updates.get()]
+        while waiting[-1] is not None:
+            while not self._updates.empty():
+                waiting.append(self._updates.get())
             try:
-                self._send(updates)
+                self._send([update for update in waiting if update is not None])
             except ConnectionError:
-                continue  # Items keep the priorities that they have.
+                pass  # Items keep the priorities that they have.
             except Exception as error:  # noqa: BLE001 - raised again by the learner.
                 self._error = error
-
-    def _next(self) -> list[_Update] | None:
-        """All that waits, at least one; None at the end."""
-        updates = [self._updates.get()]
-        while not self._updates.empty():
-            updates.append(self._updates.get())
-        if updates[-1] is not None:
-            return updates  # type: ignore[return-value]
-        if len(updates) > 1:
-            self._updates.put(None)
-        return [each for each in updates if each is not None] or None
+            waiting = waiting[-1:] if waiting[-1] is None else [self._updates.get()]
 
     def _send(self, updates: Sequence[_Update]) -> None:
         """One call for each table and shard: of equal keys the last counts."""
