@@ -271,10 +271,8 @@ def test_several_shards_share_actors_and_items(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_environment_that_always_fails_ends_the_run_with_its_traceback(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: pathlib.Path,
 ) -> None:
-    monkeypatch.setattr("tfagents_core.distributed.ray_crew.MAX_RESTARTS", 1)
-
     def make(*, seed: int, evaluation: bool = False) -> Any:
         import gymnasium
 
@@ -284,13 +282,30 @@ def test_an_environment_that_always_fails_ends_the_run_with_its_traceback(
 
         return Broken()
 
+    changes = {"environment_factory": make, "max_environment_restarts": 1}
     with (
-        running(tmp_path, environment_factory=make, num_actors=1) as experiment,
+        running(tmp_path, num_actors=1, **changes) as experiment,
+        pytest.raises(experiments.RunError, match="the pole is broken"),
+    ):
+        step_until(experiment, lambda: False)
+
+
+def test_an_actor_that_always_fails_ends_the_run_with_its_traceback(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfagents_core.distributed.ray_crew.MAX_RESTARTS", 1)
+
+    def observe(spec: Any) -> Any:
+        raise RuntimeError("nothing can be seen")
+
+    with (
+        running(tmp_path, num_actors=1, observers=[observe]) as experiment,
         pytest.raises(experiments.RunError) as caught,
     ):
         step_until(experiment, lambda: False)
     assert "actor 0 failed 2 times" in str(caught.value)
-    assert "the pole is broken" in str(caught.value)
+    assert "nothing can be seen" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_a_cluster_that_is_too_small_is_refused(tmp_path: pathlib.Path) -> None:

@@ -17,7 +17,12 @@ import ray
 import tensorflow as tf
 from ray import exceptions
 
-from tfagents_core import checkpointing, environment_loop, learning
+from tfagents_core import (
+    checkpointing,
+    environment_loop,
+    environments,
+    learning,
+)
 from tfagents_core.distributed import (
     counts,
     ray_cluster,
@@ -70,7 +75,10 @@ class RayExperiment(experiment.Experiment):
         self.stopwatch = environment_loop.Stopwatch()
         self.counters = counting.Counters()
         self.clock = cadence.Clock(self.counters)
-        self._crew = ray_crew.Crew(fatal=(learning.NotFiniteError,))
+        # Whoever raises these has tried again itself, or would come to them again.
+        self._crew = ray_crew.Crew(
+            fatal=(learning.NotFiniteError, environments.EnvironmentFailedError)
+        )
         self._shards: list[ray_crew.WatchedShard] = []
         self._actors: dict[ray_crew.Member, _Actor] = {}
         self._learner: ray_crew.Member | None = None
@@ -117,9 +125,10 @@ class RayExperiment(experiment.Experiment):
                 self._take(member, answer, events)
         except supervision.BudgetSpentError as error:
             raise experiment_config.RunError(str(error)) from None
+        except environments.EnvironmentFailedError as error:
+            raise experiment_config.RunError(_cause(error)) from None
         except learning.NotFiniteError as error:
-            cause = getattr(error, "cause", error)
-            raise learning.NotFiniteError(str(cause)) from None
+            raise learning.NotFiniteError(_cause(error)) from None
         return experiment.Progress(events.episodes, events.metrics)
 
     def begin_evaluation(self) -> None:
@@ -451,6 +460,11 @@ class RayExperiment(experiment.Experiment):
             return {}
         lag = self.counters.num_learner_steps - actor.learner_steps
         return {"lag_learner_steps": lag, "node": actor.node}
+
+
+def _cause(error: Exception) -> str:
+    """The message of an error in another process, without its traceback there."""
+    return str(getattr(error, "cause", error))
 
 
 class _Events:
