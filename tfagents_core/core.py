@@ -340,18 +340,6 @@ class BatchSource(abc.ABC):
         """
 
 
-class VariableSource(abc.ABC):
-    """Serves the current values of named groups of variables."""
-
-    @abc.abstractmethod
-    def get_variables(self, names: Sequence[str]) -> list[list[np.ndarray]]:
-        """One list of arrays for each name, in the group's own fixed order.
-
-        Raises:
-            KeyError: there is no group of that name.
-        """
-
-
 class VariableClient(Protocol):
     """Keeps an actor's own variables as new as the learner's."""
 
@@ -359,7 +347,7 @@ class VariableClient(Protocol):
         """Called after every tick; fetches newer values if it is time to."""
 
 
-class Learner(VariableSource):
+class Learner(abc.ABC):
     """Improves an agent's variables from batches.
 
     Attributes:
@@ -375,6 +363,14 @@ class Learner(VariableSource):
     @abc.abstractmethod
     def step(self) -> Mapping[str, np.ndarray]:
         """One call of the compiled update; returns scalars worth logging."""
+
+    @abc.abstractmethod
+    def get_variables(self, names: Sequence[str]) -> list[list[np.ndarray]]:
+        """The values of groups of variables, each in its own fixed order.
+
+        Raises:
+            KeyError: there is no group of that name.
+        """
 
     @property
     @abc.abstractmethod

@@ -175,8 +175,11 @@ class EnvironmentLoop:
 
     def _count(self, timestep: dm_env.TimeStep) -> tuple[int, list[types.Episode]]:
         stepped = timestep.step_type != _FIRST
-        for index in np.flatnonzero(~stepped).tolist():
-            self._forget(index)  # The episode before may have been lost without an end.
+        num_stepped = int(np.count_nonzero(stepped))
+        if num_stepped < len(stepped):
+            for index in np.flatnonzero(~stepped).tolist():
+                # The episode before may have been lost without an end.
+                self._forget(index)
         for sums, rewards in zip(
             timesteps.leaves(self._returns),
             timesteps.leaves(timestep.reward),
@@ -188,7 +191,7 @@ class EnvironmentLoop:
             self._end_episode(index)
             for index in np.flatnonzero(timestep.step_type == _LAST).tolist()
         ]
-        return int(np.count_nonzero(stepped)), ended
+        return num_stepped, ended
 
     def _end_episode(self, index: int) -> types.Episode:
         """The episode that environment `index` has ended; its counts start again."""

@@ -9,14 +9,12 @@ from tfagents_core.acting.exploration import (
 )
 from tfagents_core.acting.policies import FeedForwardPolicy
 from tfagents_core.acting.stochastic import ActionDistribution, StochasticPolicy
-from tfagents_core.acting.variables import VariableClient
 
 __all__ = [
     "ActionDistribution",
     "FeedForwardPolicy",
     "PolicyActor",
     "StochasticPolicy",
-    "VariableClient",
     "epsilon_greedy",
     "gaussian_noise",
     "greedy",
