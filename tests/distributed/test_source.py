@@ -138,6 +138,8 @@ def test_an_empty_shard_does_not_hold_up_the_others(tmp_path: pathlib.Path) -> N
 def test_a_wait_for_a_batch_says_what_for(tmp_path: pathlib.Path) -> None:
     source = make_source([toys.make_service(tmp_path)], timeout_s=1e-3)
     assert not source.is_ready()
+    while "sample" not in source.reason:
+        assert not source.wait(0.1)  # No shard has answered yet.
     with pytest.raises(TimeoutError, match="table 't', waited .*sample"):
         source.next()
     source.close()
