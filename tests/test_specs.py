@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from typing import Any
 
 import dm_env
@@ -195,3 +197,13 @@ def test_the_agent_for_the_other_kind_of_actions_is_named() -> None:
     discrete = replace(actions=specs.DiscreteArray(3))
     with pytest.raises(ValueError, match=r"; for discrete actions there is other\.$"):
         specs.require_continuous_action(discrete, "agent", alternative="other")
+
+
+def test_specs_stay_what_they_are_when_they_are_copied_or_pickled() -> None:
+    """A stack that became an array would be stored as many times as it has frames."""
+    stacked = specs.StackedArray((4, 8, 8), np.uint8, 0, 255, name="frames")
+    for spec in (stacked, specs.DiscreteArray(3), specs.BoundedArray((), float, 0, 1)):
+        for other in (copy.deepcopy(spec), pickle.loads(pickle.dumps(spec))):
+            assert type(other) is type(spec)
+            assert other == spec
+            assert other.name == spec.name

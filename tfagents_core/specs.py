@@ -42,6 +42,11 @@ class StackedArray(BoundedArray):
     replay rebuilds the stack.
     """
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Stays what it is when it is copied or pickled; dm_env's would not."""
+        arguments = (self.shape, self.dtype, self.minimum, self.maximum, self.name)
+        return StackedArray, arguments
+
     @property
     def num_frames(self) -> int:
         """How many frames one value holds."""

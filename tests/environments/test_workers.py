@@ -174,6 +174,18 @@ def test_workers_give_the_same_bytes_as_one_thread(
     assert workers.spec == expected.spec
 
 
+def test_workers_tell_of_stacks_of_frames(start: Any) -> None:
+    """Of which the replay stores each frame once."""
+
+    class Stacking(Walk):
+        def observation_spec(self) -> Any:
+            image = specs.StackedArray((3, 3), np.uint8, 0, 255)
+            return {**super().observation_spec(), "image": image}
+
+    spec = start(lambda k: Adapted(Stacking(k))).spec.observations["image"]
+    assert isinstance(spec, specs.StackedArray)
+
+
 def test_steps_do_not_share_memory_with_later_ones(start: Any) -> None:
     workers = start()
     first = workers.reset()
