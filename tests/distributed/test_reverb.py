@@ -112,6 +112,22 @@ def test_every_item_is_that_of_our_replay_in_the_same_order(
             np.testing.assert_array_equal(drawn.info.times_sampled, np.ones(5))
 
 
+def test_a_refused_row_leaves_nothing_behind() -> None:
+    table = queue()
+    own = replay.Replay(foreign.STEPS, [table], num_streams=K)
+    with serve(table) as reverb:
+        client = reverb.client()
+        for rows, first, last in foreign.ticks(20, K):
+            for bad in (rows["reward"][:1], rows["reward"].astype(np.float64)):
+                with pytest.raises(ValueError, match="the replay takes float32"):
+                    client.append({**rows, "reward": bad}, first=first, last=last)
+            for each in (own, client):
+                each.append(rows, first=first, last=last)
+        source = reverb.source(batch_sizes={"t": 20}, timeout_s=0)
+        drawn, expected = source.next(), own.tables["t"].sample(20)
+        tree.map_structure(np.testing.assert_array_equal, drawn.data, expected.data)
+
+
 def test_several_batches_at_once_are_those_drawn_one_by_one() -> None:
     with serve(queue(time_major=True, **foreign.TABLES[4].values[0])) as reverb:
         fill(50, reverb.client())

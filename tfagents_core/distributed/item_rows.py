@@ -201,7 +201,6 @@ class ItemBatches:
             marks: of these rows, `[N, L]`: `PADDING`, `ROW` or `FIRST_ROW`.
             own_marks: of the rows from `ItemRows.start` on, `[N, M]`.
         """
-        self._buffer.reset()
         num_rows = np.count_nonzero(marks, axis=1).tolist()
         num_own = np.count_nonzero(own_marks, axis=1).tolist()
         first = marks == FIRST_ROW
