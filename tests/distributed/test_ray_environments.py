@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
+import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -209,3 +211,46 @@ def test_threads_may_have_their_environments_on_ray(tmp_path: pathlib.Path) -> N
         ray_address="local",
     )
     assert experiments.run_experiment(config).num_actor_steps >= 300
+
+
+def test_a_cluster_of_their_own_ends_with_the_last_of_them() -> None:
+    """In a process that has no cluster yet."""
+    script = """
+        import sys
+        sys.path.append(sys.argv[1])
+        import ray
+        from tests.environments import walks
+        from tfagents_core import environments
+        from tfagents_core.distributed import ray_environments
+
+        def start(**options):
+            return ray_environments.RayEnvironments(
+                walks.make, num_environments=1, num_workers=1, **options
+            )
+
+        try:
+            start(address="127.0.0.1:1")
+        except environments.EnvironmentFailedError as error:
+            print(error)
+        assert not ray.is_initialized()
+        one, other = [start(address="local", num_cpus=2) for _ in range(2)]
+        one.reset()
+        one.close()
+        one.close()
+        other.reset()
+        other.close()
+        assert not ray.is_initialized()
+        try:
+            start(num_cpus=1000)
+        except ValueError:
+            assert not ray.is_initialized()
+        """
+    root = pathlib.Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "There is no Ray cluster at 127.0.0.1:1 (" in done.stdout

@@ -161,9 +161,10 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
 
 
 def _check_ray(launcher: str, address: int | str | None) -> None:
-    wanted = "--launcher ray" if launcher == "ray" else "--ray-address"
+    """Refuses what needs Ray where it is not installed."""
     if launcher != "ray" and address is None:
         return
+    wanted = "--launcher ray" if launcher == "ray" else "--ray-address"
     if importlib.util.find_spec("ray") is None:
         raise click.UsageError(
             f"{wanted} needs Ray, which is not installed: "

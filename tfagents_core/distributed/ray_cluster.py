@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ except ImportError as error:  # pragma: no cover
 from ray._private import ray_constants
 from ray.util import scheduling_strategies
 
+_CONNECT_S = 10.0
 # One thread per operation and one operation at a time: many small processes share the
 # machine, and TensorFlow would start as many threads as there are cores in each.
 _SINGLE_THREADED = {
@@ -56,6 +58,7 @@ class Cluster:
         if not is_connected and address in (None, "local"):
             _start(num_cpus)
         elif not is_connected:
+            _check_reachable(str(address))
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         # Where somebody else has connected the process, that one ends it, too.
         self._is_own = not is_connected or Cluster._num_open > 0
@@ -79,6 +82,18 @@ class Cluster:
         Cluster._num_open -= 1
         if Cluster._num_open == 0:
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raises ConnectionError at once; Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "://" in address:
+        return  # Such as "auto".
+    try:
+        where = (host.strip("[]"), int(port))
+        socket.create_connection(where, timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _start(num_cpus: int) -> None:
