@@ -69,7 +69,8 @@ test-py: setup
 
 test-ray: setup ## Tests runs on Ray clusters, after installing Ray.
 	$(BIN)/python -m pip install --quiet 'ray>=2.50,<3'
-	PYTHONSAFEPATH=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -q tests/distributed/test_ray.py
+	PYTHONSAFEPATH=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -q tests/distributed/test_ray.py \
+	    tests/distributed/test_ray_environments.py
 
 test-bare: setup ## Tests the replay as it is built where there is no LZ4 and no GoogleTest.
 	@mkdir -p build

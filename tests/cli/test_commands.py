@@ -1,6 +1,7 @@
 """The commands: what they run, what they print, how they fail."""
 
 import dataclasses
+import importlib.util
 import json
 import pathlib
 import signal
@@ -152,6 +153,7 @@ def test_a_run_goes_into_one_directory_of_its_own(environment, directory):
         (["--num-actors", "2"], "use --envs-per-actor 2, or"),
         (["--replay-shards", "2"], "num_replay_shards is 2, but there are only 1"),
         (["--launcher", "mpi"], "'mpi' is not one of"),
+        (["--ray-address", "auto"], "nothing of this run is on Ray"),
         (["--stepz", "5"], "--steps"),
         (["--set", "batch_sise=1"], "did you mean 'batch_size'?"),
         (["--set", "batch_size=x"], "batch_size must be a whole number, not 'x'."),
@@ -165,6 +167,19 @@ def test_a_mistake_in_an_option_gets_one_sentence_and_leaves_nothing(
 ):
     _assert_refused(tfagents("train", "fake", environment_id, *options), words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", [["--launcher", "ray"], ["--ray-address", "local"]])
+def test_what_needs_ray_says_so_where_it_is_not_installed(
+    tfagents, monkeypatch, environment_id, option
+):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n: None if n == "ray" else find_spec(n)
+    )
+    words = f"{option[0]} needs Ray, which is not installed: pip install"
+    outcome = tfagents("train", "fake", environment_id, *option)
+    _assert_refused(outcome, words)
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,23 @@ def test_impossible_options_of_workers_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         small_runs.make_config(tmp_path, **wrong)
+
+
+def test_an_address_of_a_cluster_that_nobody_uses_is_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    with pytest.raises(ValueError, match="nothing of this run is on Ray"):
+        small_runs.make_config(tmp_path, ray_address="local")
+
+
+def test_workers_on_ray_say_that_it_is_not_installed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("ray_cluster", "ray_environments"):
+        monkeypatch.delitem(sys.modules, f"tfagents_core.distributed.{module}", False)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    config = small_runs.make_config(
+        tmp_path / "run", environment_workers=1, ray_address="local"
+    )
+    with pytest.raises(ImportError, match=r"pip install 'tfagents-core\[ray\]'"):
+        experiments.run_experiment(config)

@@ -86,8 +86,9 @@ _LAUNCHERS = ("inline", "threads", "ray")
 @click.option(
     "--ray-address",
     metavar="ADDRESS",
-    help="The Ray cluster to run on, such as auto or 10.0.0.1:6379.  [default: one of "
-    "its own on this machine]",
+    help="The Ray cluster to run on, such as auto or 10.0.0.1:6379, or local for one "
+    "of its own; without --launcher ray, the environment workers alone are there.  "
+    "[default, with --launcher ray: local]",
 )
 @click.option(
     "--eval-every",
@@ -134,6 +135,7 @@ def train(
     `tfagents list` names the agents and the environments.
     """
     _check_launcher(launcher, num_actors)
+    _check_ray(launcher, options["ray_address"])
     run_dir = run_dir or default_run_dir(agent, environment, seed=seed)
     _check_names(agent, environment, seed=seed)
     config = _make_config(
@@ -158,13 +160,20 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
     return pathlib.Path("runs") / f"{safe}-seed{seed}"
 
 
-def _check_launcher(launcher: str, num_actors: int) -> None:
-    """Refuses what cannot be done here."""
-    if launcher == "ray" and importlib.util.find_spec("ray") is None:
+def _check_ray(launcher: str, address: int | str | None) -> None:
+    """Refuses what needs Ray where it is not installed."""
+    if launcher != "ray" and address is None:
+        return
+    wanted = "--launcher ray" if launcher == "ray" else "--ray-address"
+    if importlib.util.find_spec("ray") is None:
         raise click.UsageError(
-            "--launcher ray needs Ray, which is not installed: "
+            f"{wanted} needs Ray, which is not installed: "
             "pip install 'tfagents-core[ray]'"
         )
+
+
+def _check_launcher(launcher: str, num_actors: int) -> None:
+    """Refuses what cannot be done here."""
     if launcher == "inline" and num_actors > 1:
         raise click.UsageError(
             f"--num-actors {num_actors} does not go with --launcher inline, which runs "

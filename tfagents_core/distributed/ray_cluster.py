@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 try:
     import ray
 except ImportError as error:  # pragma: no cover
     raise ImportError(
-        "The ray launcher needs Ray, which is not installed: "
+        "A run on Ray needs Ray, which is not installed: "
         "pip install 'tfagents-core[ray]'"
     ) from error
 from ray._private import ray_constants
 from ray.util import scheduling_strategies
 
+_CONNECT_S = 10.0
 # One thread per operation and one operation at a time: many small processes share the
 # machine, and TensorFlow would start as many threads as there are cores in each.
 _SINGLE_THREADED = {
@@ -30,14 +32,15 @@ _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class Cluster:
-    """A connection to a cluster; it is the process's only one.
+    """A connection to a cluster; all of a process are the same one.
 
     Without an address, and where the process is not connected yet, it starts a cluster
-    of this machine, which listens on loopback alone, has no dashboard, and ends with
-    `close` or with the process.
+    of this machine, which listens on loopback alone, has no dashboard, and ends when
+    all are closed, or with the process.
 
     Args:
-        address: of a cluster that exists, such as `"10.0.0.1:6379"` or `"auto"`.
+        address: of a cluster that exists, such as `"10.0.0.1:6379"` or `"auto"`; None
+            or `"local"` for one of this machine.
         num_cpus: that the run asks for.
 
     Attributes:
@@ -48,12 +51,18 @@ class Cluster:
         ValueError: the cluster has fewer CPUs than the run asks for.
     """
 
+    _num_open: ClassVar = 0  # Of those that share the connection that one has begun.
+
     def __init__(self, address: str | None, *, num_cpus: int) -> None:
-        self._is_own = not ray.is_initialized()
-        if self._is_own and address is None:
+        is_connected = ray.is_initialized()
+        if not is_connected and address in (None, "local"):
             _start(num_cpus)
-        elif self._is_own:
+        elif not is_connected:
+            _check_reachable(str(address))
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        # Where somebody else has connected the process, that one ends it, too.
+        self._is_own = not is_connected or Cluster._num_open > 0
+        Cluster._num_open += self._is_own
         resources = ray.cluster_resources()
         self.num_gpus = int(resources.get("GPU", 0))
         there = int(resources.get("CPU", 0))
@@ -61,13 +70,30 @@ class Cluster:
             self.close()
             raise ValueError(
                 f"The Ray cluster has {there} CPUs and the run needs {num_cpus}: one "
-                "for each actor and one for the learner; use fewer actors, or add nodes."
+                "for each actor and one for the learner, or one for each environment "
+                "worker; use fewer of them, or add nodes."
             )
 
     def close(self) -> None:
-        """Leaves the cluster, and ends it if it was started here."""
-        if self._is_own:
+        """Leaves the cluster; the last to do so ends it if it was started here."""
+        if not self._is_own:
+            return
+        self._is_own = False
+        Cluster._num_open -= 1
+        if Cluster._num_open == 0:
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raises ConnectionError at once; Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "://" in address:
+        return  # Such as "auto".
+    try:
+        where = (host.strip("[]"), int(port))
+        socket.create_connection(where, timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _start(num_cpus: int) -> None:

@@ -149,14 +149,63 @@ class Arrays:
                     )
                 shared[part] = new
 
-    def read(self) -> dm_env.TimeStep:
-        """A copy of the timesteps `[K, ...]`."""
+    def read(self, part: slice = slice(None)) -> dm_env.TimeStep:
+        """A copy of the timesteps `[K, ...]`, or of a part of them."""
         nests = (self.spec.rewards, self.spec.discounts, self.spec.observations)
         reward, discount, observation = (
-            tree.unflatten_as(nest, [values.copy() for values in group])
+            tree.unflatten_as(nest, [values[part].copy() for values in group])
             for nest, group in zip(nests, self._values, strict=True)
         )
-        return dm_env.TimeStep(self._step_type.copy(), reward, discount, observation)
+        step_type = self._step_type[part].copy()
+        return dm_env.TimeStep(step_type, reward, discount, observation)
+
+
+class Environments:
+    """A worker's part of the environments.
+
+    Args:
+        assignment: a pickled `Assignment`.
+
+    Attributes:
+        part: which of the batch's they are.
+        num_environments: K, the batch's.
+        spec: of one environment.
+        own_actions: spec of the task's own actions.
+    """
+
+    def __init__(self, assignment: bytes) -> None:
+        told: Assignment = pickle.loads(assignment)
+        self._first = told.first
+        self.part = slice(told.first, told.first + told.count)
+        self._environments = [
+            told.make(k) for k in range(told.first, told.first + told.count)
+        ]
+        self.num_environments = told.num_environments
+        self.spec = specs.make_environment_spec(self._environments[0])
+        self.own_actions = batched.own_action_spec(self._environments[0])
+
+    def step(self, arrays: Arrays) -> None:
+        """Takes the step that `arrays` say, and writes its timesteps there."""
+        stepped = []
+        for index, environment in enumerate(self._environments, self._first):
+            if arrays.must_reset[index]:
+                stepped.append(environment.reset())
+            else:
+                stepped.append(environment.step(arrays.action(index)))
+        stacked = timesteps.stack(arrays.spec, stepped, first_index=self._first)
+        arrays.write(self._first, stacked)
+
+    def play(self, arrays: Arrays, tasks: Sequence[Task]) -> None:
+        """Does the tasks, one for each; writes the timesteps of those played."""
+        for index, (environment, task) in enumerate(
+            zip(self._environments, tasks, strict=True), self._first
+        ):
+            if task.is_played:
+                timestep = batched.play(environment, task.episode)
+                stacked = timesteps.stack(arrays.spec, [timestep], first_index=index)
+                arrays.write(index, stacked)
+            else:
+                environment.next_episode_number = task.episode.number
 
 
 def main(descriptor: int) -> None:
@@ -182,48 +231,15 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _serve(connection: multiprocessing.connection.Connection) -> None:
-    assignment: Assignment = pickle.loads(connection.recv_bytes())
-    first, count = assignment.first, assignment.count
-    environments = [assignment.make(k) for k in range(first, first + count)]
-    spec = specs.make_environment_spec(environments[0])
-    described = pickle.dumps((spec, batched.own_action_spec(environments[0])))
+    environments = Environments(connection.recv_bytes())
+    described = pickle.dumps((environments.spec, environments.own_actions))
     connection.send_bytes(Message.DONE + described)
     file = os.fdopen(multiprocessing.reduction.recv_handle(connection), "r+b")
-    arrays = Arrays(spec, assignment.num_environments, file=file)
+    arrays = Arrays(environments.spec, environments.num_environments, file=file)
     while True:
         message = connection.recv_bytes()
         if message == Message.STEP:
-            _step(environments, arrays, first)
+            environments.step(arrays)
         else:
-            _play(environments, arrays, first, tasks=pickle.loads(message[1:]))
+            environments.play(arrays, pickle.loads(message[1:]))
         connection.send_bytes(Message.DONE)
-
-
-def _step(
-    environments: Sequence[dm_env.Environment], arrays: Arrays, first: int
-) -> None:
-    stepped = []
-    for index, environment in enumerate(environments, first):
-        if arrays.must_reset[index]:
-            stepped.append(environment.reset())
-        else:
-            stepped.append(environment.step(arrays.action(index)))
-    arrays.write(first, timesteps.stack(arrays.spec, stepped, first_index=first))
-
-
-def _play(
-    environments: Sequence[dm_env.Environment],
-    arrays: Arrays,
-    first: int,
-    *,
-    tasks: Sequence[Task],
-) -> None:
-    for index, (environment, task) in enumerate(
-        zip(environments, tasks, strict=True), first
-    ):
-        if task.is_played:
-            timestep = batched.play(environment, task.episode)
-            stacked = timesteps.stack(arrays.spec, [timestep], first_index=index)
-            arrays.write(index, stacked)
-        else:
-            environment.next_episode_number = task.episode.number

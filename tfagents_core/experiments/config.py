@@ -73,13 +73,16 @@ class ExperimentConfig:
         num_actors: actors beside each other; one if inline.
         num_replay_shards: processes of the `"ray"` launcher that share the replay;
             each serves its part of the actors.
-        ray_address: of the Ray cluster, such as `"10.0.0.1:6379"` or `"auto"`; None
-            starts one on this machine for the run alone.
+        ray_address: of the Ray cluster, such as `"10.0.0.1:6379"` or `"auto"`;
+            `"local"` starts one on this machine for the run alone, as does None with
+            the `"ray"` launcher. With the others, the environment workers are on the
+            cluster, and nothing else is.
         learner_devices: two or more devices that learn together, each from its share
             of every batch, such as `"GPU:0,GPU:1"`; None for the first GPU, or the CPU
             where there is none. A run may go on with others.
         environment_workers: processes in which each actor's environments step, W; 0
-            steps them in the actor's own thread. What is learned does not depend on it.
+            steps them in the actor's own thread. They are on the actor's machine, or,
+            see `ray_address`, on a cluster. What is learned does not depend on either.
         environment_timeout_s: longest that a step in a worker may take, in seconds.
         max_environment_restarts: failures of environments (they raise, return NaN,
             stall or end in their workers) that are forgiven within ten minutes, by
@@ -183,8 +186,18 @@ class ExperimentConfig:
                 "The inline launcher has one actor; to step several environments at "
                 f"once, set envs_per_actor (num_actors is {self.num_actors})."
             )
+        if self.ray_address is not None and not self._uses_ray:
+            raise ValueError(
+                f"ray_address is {self.ray_address!r}, but nothing of this run is on "
+                "Ray: use the ray launcher, or set environment_workers to have "
+                "environments step there."
+            )
         if self.num_replay_shards > self.num_actors:
             raise ValueError(
                 f"num_replay_shards is {self.num_replay_shards}, but there are only "
                 f"{self.num_actors} actors to fill them; use fewer shards."
             )
+
+    @property
+    def _uses_ray(self) -> bool:
+        return self.launcher == "ray" or self.environment_workers > 0

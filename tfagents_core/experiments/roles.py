@@ -60,6 +60,12 @@ def make_environments(
     Args:
         config: the run.
         actor: the actor's index, in `[0, num_actors)`.
+
+    Raises:
+        EnvironmentFailedError: one could not be made in a worker, or there is no Ray
+            cluster at the config's address.
+        ValueError: the Ray cluster has fewer CPUs than there are workers.
+        ImportError: the workers are to be on Ray, which is not installed.
     """
     assert config.envs_per_actor is not None  # The config filled it in.
     make = environments.TrainingEnvironments(
@@ -70,12 +76,22 @@ def make_environments(
         return environments.SerialEnvironments(
             made, make=make, max_restarts=config.max_environment_restarts
         )
-    return environments.WorkerEnvironments(
+    options: dict[str, Any] = {
+        "num_environments": config.envs_per_actor,
+        "num_workers": config.environment_workers,
+        "timeout_s": config.environment_timeout_s,
+        "max_restarts": config.max_environment_restarts,
+    }
+    # The ray launcher's actors are spread over the cluster, with workers beside them.
+    if config.ray_address is None or config.launcher == "ray":
+        return environments.WorkerEnvironments(make, **options)
+    from tfagents_core.distributed import ray_environments
+
+    return ray_environments.RayEnvironments(
         make,
-        num_environments=config.envs_per_actor,
-        num_workers=config.environment_workers,
-        timeout_s=config.environment_timeout_s,
-        max_restarts=config.max_environment_restarts,
+        address=config.ray_address,
+        num_cpus=config.num_actors * config.environment_workers,
+        **options,
     )
 
 
