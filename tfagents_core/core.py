@@ -534,7 +534,7 @@ class Logger(abc.ABC):
         """Writes one row.
 
         Args:
-            kind: `"train"` (an episode), `"eval"` or `"learner"`.
+            kind: `"train"` (an episode), `"eval"`, `"also_eval"` or `"learner"`.
             values: metrics by name; always among them `num_actor_steps`,
                 `num_learner_steps` and `walltime_s`.
         """

@@ -29,9 +29,12 @@ class Episode:
         length: environment steps.
         metrics: of observers; where a reward has several components, also the return
             of each, as `episode_return/<path>`.
+        elsewhere: the id of the environment that it was played in, if that is not the
+            run's own.
     """
 
     environment: int
     total_reward: float
     length: int
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    elsewhere: str | None = None

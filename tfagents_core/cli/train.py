@@ -105,6 +105,13 @@ _LAUNCHERS = ("inline", "threads", "ray")
     help="Episodes of one evaluation.",
 )
 @click.option(
+    "--also-evaluate",
+    multiple=True,
+    metavar="ENVIRONMENT",
+    help="Another environment to evaluate in, of equal observations and actions; may "
+    "be repeated.",
+)
+@click.option(
     "--snapshot-every",
     type=numbers.Whole(0),
     default=0,

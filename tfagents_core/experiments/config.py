@@ -67,6 +67,9 @@ class ExperimentConfig:
         eval_every: actor steps from one evaluation to the next; with 0 there is one,
             at the end.
         eval_episodes: episodes in an evaluation.
+        also_evaluate: ids of other environments, of equal observations and actions, in
+            which every evaluation plays as many episodes; for rows of the kind
+            `also_eval`.
         launcher: how the parts run; `"inline"` is one thread, `"threads"` one for each
             actor, the learner and the evaluator, and `"ray"` a process of a Ray cluster
             for each.
@@ -112,6 +115,7 @@ class ExperimentConfig:
     envs_per_actor: int | None = None
     eval_every: int = 10_000
     eval_episodes: int = 10
+    also_evaluate: Sequence[str] = ()
     launcher: str = "inline"
     num_actors: int = 1
     num_replay_shards: int = 1

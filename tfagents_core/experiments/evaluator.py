@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dm_env
 import numpy as np
@@ -60,40 +61,48 @@ class Evaluator:
 
     Args:
         actor: acts with the evaluation's policy.
-        make: makes the environments; called at the first evaluation.
-        num_episodes: episodes of one evaluation.
+        make: makes environments by id, those of the run's own by None; called at the
+            first evaluation.
+        num_episodes: episodes of one evaluation, in each environment.
+        elsewhere: ids of other environments that are played in, too.
         observers: see every step.
     """
 
     def __init__(
         self,
         actor: core.Actor,
-        make: Callable[[], list[dm_env.Environment]],
+        make: Callable[[str | None], list[dm_env.Environment]],
         *,
         num_episodes: int,
+        elsewhere: Sequence[str] = (),
         observers: Sequence[core.Observer] = (),
     ) -> None:
         self._actor = actor
         self._make = make
         self._num_episodes = num_episodes
+        self._places = (None, *elsewhere)
         self._observers = observers
-        self._made: list[dm_env.Environment] = []
+        self._made: dict[str | None, list[dm_env.Environment]] = {}
 
     def run(self) -> list[types.Episode]:
-        """One evaluation with the present policy."""
-        return run_episodes(
-            self._actor,
-            self._environments(),
-            self._num_episodes,
-            observers=self._observers,
-        )
+        """One evaluation with the present policy, its own environment's first."""
+        return [
+            dataclasses.replace(episode, elsewhere=place)
+            for place in self._places
+            for episode in run_episodes(
+                self._actor,
+                self._environments()[place],
+                self._num_episodes,
+                observers=self._observers,
+            )
+        ]
 
     def state(self) -> dict[str, np.ndarray]:
         """The actor's state, and which episode each environment plays next."""
         actor = {f"actor/{name}": v for name, v in self._actor.state().items()}
         numbers = {
-            f"environment/{index}": np.array(environment.next_episode_number)
-            for index, environment in enumerate(self._made)
+            name: np.array(environment.next_episode_number)
+            for name, environment in self._named(self._made)
         }
         return {**actor, **numbers}
 
@@ -107,10 +116,19 @@ class Evaluator:
             }
         )
         if any(name.startswith("environment/") for name in state):
-            for index, environment in enumerate(self._environments()):
-                environment.next_episode_number = int(state[f"environment/{index}"])
+            for name, environment in self._named(self._environments()):
+                # A place that was not evaluated in before begins with its first.
+                environment.next_episode_number = int(state.get(name, 0))
 
-    def _environments(self) -> list[dm_env.Environment]:
+    def _named(
+        self, made: Mapping[str | None, list[dm_env.Environment]]
+    ) -> Iterator[tuple[str, dm_env.Environment]]:
+        for place, environments in made.items():
+            prefix = "environment" if place is None else f"environment at {place}"
+            for index, environment in enumerate(environments):
+                yield f"{prefix}/{index}", environment
+
+    def _environments(self) -> dict[str | None, list[dm_env.Environment]]:
         if not self._made:
-            self._made = self._make()
+            self._made = {place: self._make(place) for place in self._places}
         return self._made

@@ -33,12 +33,26 @@ class Evaluation:
     """A finished evaluation.
 
     Attributes:
-        episodes: those played.
+        played: its episodes, in the run's own environment and elsewhere.
         counters: how far the run was when its policy was taken.
     """
 
-    episodes: Sequence[types.Episode]
+    played: Sequence[types.Episode]
     counters: counting.Counters
+
+    @property
+    def episodes(self) -> list[types.Episode]:
+        """Those of the run's own environment."""
+        return [episode for episode in self.played if episode.elsewhere is None]
+
+    @property
+    def elsewhere(self) -> dict[str, list[types.Episode]]:
+        """Those of other environments, by their ids."""
+        found: dict[str, list[types.Episode]] = {}
+        for episode in self.played:
+            if episode.elsewhere is not None:
+                found.setdefault(episode.elsewhere, []).append(episode)
+        return found
 
 
 class Experiment(abc.ABC):

@@ -66,21 +66,19 @@ class Reporter:
 
     def evaluation(self, evaluation: experiment.Evaluation) -> None:
         """Reports an evaluation, at the time when its policy was taken."""
-        episodes, counters = evaluation.episodes, evaluation.counters
-        returns = [episode.total_reward for episode in episodes]
-        self._write(
-            "eval",
-            {
-                "num_actor_steps": counters.num_actor_steps,
-                "num_learner_steps": counters.num_learner_steps,
-                "episode_return": float(np.mean(returns)),
-                "episode_returns": returns,
-                "episode_length": float(np.mean([e.length for e in episodes])),
-                **_mean_metrics(episodes),
-            },
-        )
+        counters = {
+            "num_actor_steps": evaluation.counters.num_actor_steps,
+            "num_learner_steps": evaluation.counters.num_learner_steps,
+        }
+        values = _summary(evaluation.episodes)
+        self._write("eval", {**counters, **values})
+        for place, episodes in evaluation.elsewhere.items():
+            where = {"environment": place}
+            self._write("also_eval", {**counters, **where, **_summary(episodes)})
         if self._progress is not None:
-            self._progress.evaluation(counters.num_actor_steps, float(np.mean(returns)))
+            self._progress.evaluation(
+                counters["num_actor_steps"], values["episode_return"]
+            )
 
     def checkpoint(
         self, num_actor_steps: int, *, num_bytes: int, write_s: float, stall_s: float
@@ -115,6 +113,16 @@ class Reporter:
                 f"({error.strerror}); make room, and the same command goes on from the "
                 "newest checkpoint."
             ) from error
+
+
+def _summary(episodes: Sequence[types.Episode]) -> dict[str, Any]:
+    returns = [episode.total_reward for episode in episodes]
+    return {
+        "episode_return": float(np.mean(returns)),
+        "episode_returns": returns,
+        "episode_length": float(np.mean([e.length for e in episodes])),
+        **_mean_metrics(episodes),
+    }
 
 
 def _mean_metrics(episodes: Sequence[types.Episode]) -> dict[str, float]:

@@ -307,6 +307,8 @@ def make_evaluator(
 ) -> evaluator.Evaluator:
     """The evaluator of the run; `observers` see every step of its episodes."""
     config = agent.config
+    for place in config.also_evaluate:
+        _check_place(agent, place)
     actor = config.builder.make_actor(
         agent.evaluation_policy,
         agent.spec,
@@ -315,12 +317,32 @@ def make_evaluator(
     )
     return evaluator.Evaluator(
         actor,
-        lambda: evaluator.make_environments(
-            config.make_environment, config.eval_episodes, seed=config.seed
+        lambda place: evaluator.make_environments(
+            config.make_environment if place is None else environments.Factory(place),
+            config.eval_episodes,
+            seed=config.seed,
         ),
         num_episodes=config.eval_episodes,
+        elsewhere=config.also_evaluate,
         observers=observers,
     )
+
+
+def _check_place(agent: Agent, place: str) -> None:
+    """Refuses an environment to evaluate in that differs in more than its dynamics."""
+    made = environments.make(place, seed=agent.config.seed, evaluation=True)
+    spec = specs.make_environment_spec(made)
+    made.close()
+    for what, theirs, ours in (
+        ("observations", spec.observations, agent.spec.observations),
+        ("actions", spec.actions, agent.spec.actions),
+    ):
+        if theirs != ours:
+            raise ValueError(
+                f"The policy cannot be evaluated in {place}: its {what} are "
+                f"{specs.describe(theirs)}, and those of training "
+                f"{specs.describe(ours)}."
+            )
 
 
 def write_snapshot(agent: Agent, path: pathlib.Path, *, num_actor_steps: int) -> None:
