@@ -147,6 +147,7 @@ class ActorRole:
         stop: threading.Event,
     ) -> None:
         self.batch = batch
+        self._first = index * batch.num_environments
         self._weights = weights.WeightsClient(
             store, agent.policy.variables, update_period=1
         )
@@ -165,8 +166,14 @@ class ActorRole:
         with tf.device(_CPU):
             self._weights.wait(stop=self._stop)
             while not self._stop.is_set():
-                if not self._report(*self.loop.step()):
+                num_steps, ended = self.loop.step()
+                if not self._report(num_steps, [self._renumber(e) for e in ended]):
                     return
+
+    def _renumber(self, episode: types.Episode) -> types.Episode:
+        """With the environment's index among all of the run."""
+        index = self._first + episode.environment
+        return dataclasses.replace(episode, environment=index)
 
     def state(self) -> dict[str, np.ndarray]:
         """What actors of a resumed run begin with: they begin new episodes."""
