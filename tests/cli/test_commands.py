@@ -169,16 +169,24 @@ def test_a_mistake_in_an_option_gets_one_sentence_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("option", [["--launcher", "ray"], ["--ray-address", "local"]])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--launcher ray", "--launcher ray needs Ray, which is not installed: pip"),
+        (
+            "--ray-address local --environment-workers 1",
+            "--ray-address needs Ray, which is not installed: pip",
+        ),
+    ],
+)
 def test_what_needs_ray_says_so_where_it_is_not_installed(
-    tfagents, monkeypatch, environment_id, option
+    tfagents, monkeypatch, environment_id, options, words
 ):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n: None if n == "ray" else find_spec(n)
     )
-    words = f"{option[0]} needs Ray, which is not installed: pip install"
-    outcome = tfagents("train", "fake", environment_id, *option)
+    outcome = tfagents("train", "fake", environment_id, *options.split())
     _assert_refused(outcome, words)
 
 

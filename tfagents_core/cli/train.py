@@ -142,7 +142,10 @@ def train(
     `tfagents list` names the agents and the environments.
     """
     _check_launcher(launcher, num_actors)
-    _check_ray(launcher, options["ray_address"])
+    if launcher == "ray":
+        _check_ray("--launcher ray")
+    elif options["ray_address"] is not None and options["environment_workers"]:
+        _check_ray("--ray-address")
     run_dir = run_dir or default_run_dir(agent, environment, seed=seed)
     _check_names(agent, environment, seed=seed)
     config = _make_config(
@@ -167,14 +170,11 @@ def default_run_dir(agent: str, environment: str, *, seed: int) -> pathlib.Path:
     return pathlib.Path("runs") / f"{safe}-seed{seed}"
 
 
-def _check_ray(launcher: str, address: int | str | None) -> None:
-    """Refuses what needs Ray where it is not installed."""
-    if launcher != "ray" and address is None:
-        return
-    wanted = "--launcher ray" if launcher == "ray" else "--ray-address"
+def _check_ray(option: str) -> None:
+    """Refuses an option that needs Ray where it is not installed."""
     if importlib.util.find_spec("ray") is None:
         raise click.UsageError(
-            f"{wanted} needs Ray, which is not installed: "
+            f"{option} needs Ray, which is not installed: "
             "pip install 'tfagents-core[ray]'"
         )
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# Before Ray: it names the extra where Ray is not installed.
+from tfagents_core.distributed import ray_cluster
+
+# isort: split
 import contextlib
 import threading
 import traceback
@@ -14,7 +18,6 @@ import ray
 from ray import exceptions
 
 from tfagents_core import specs, types
-from tfagents_core.distributed import ray_cluster
 from tfagents_core.environments import errors, parted, worker
 
 _CLOSE_S = 10.0
