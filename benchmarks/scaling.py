@@ -3,6 +3,7 @@
     python -m benchmarks.scaling workers          # steps/s against workers
     python -m benchmarks.scaling actors           # steps/s against actors, by launcher
     python -m benchmarks.scaling curves           # returns against steps and time
+    python -m benchmarks.scaling draw             # the curves' picture, from their lines
 
 Each case is a process of its own, one at a time, and gives a JSON line. A slow
 environment waits 10 ms in every step, as a robot or a renderer does; the wait costs no
@@ -29,6 +30,7 @@ import dm_env
 from tfagents_core import environments
 from tfagents_core.environments import wrappers
 
+RESULTS = pathlib.Path(__file__).parent / "results" / "scaling"
 TASK = "control:cartpole:balance"
 STEP_S = {"plain": 0.0, "slow": 0.010}
 
@@ -154,14 +156,42 @@ def run(case: Case, run_dir: pathlib.Path) -> dict[str, Any]:
     }
 
 
+def draw(lines: pathlib.Path, picture: pathlib.Path) -> None:
+    """Draws the returns of `curves` against steps and against time."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    launchers = sorted({row["launcher"] for row in rows}, reverse=True)
+    figure, axes = pyplot.subplots(
+        len(launchers), 2, figsize=(9, 3.2 * len(launchers)), sharey=True, squeeze=False
+    )
+    for row in rows:
+        places = axes[launchers.index(row["launcher"])]
+        steps, seconds, returns = zip(*row["evaluations"], strict=True)
+        for place, values in zip(places, (steps, seconds), strict=True):
+            place.plot(values, returns, "o-", label=f"{row['num_actors']} actors")
+    for launcher, (left, right) in zip(launchers, axes, strict=True):
+        left.set(xlabel="environment steps", ylabel=f"return, {launcher}")
+        right.set(xlabel="seconds")
+        right.legend()
+    figure.tight_layout()
+    figure.savefig(picture, dpi=110)
+
+
 def main() -> None:
     """Runs the cases of a benchmark one after another, or one case."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("benchmark", choices=[*CASES, "case"])
+    parser.add_argument("benchmark", choices=[*CASES, "case", "draw"])
     parser.add_argument("--case", help="a case as JSON, for `case`")
     parser.add_argument("--only", help="cases in whose JSON this stands")
     parser.add_argument("--steps", type=int, help="instead of the cases' own")
     arguments = parser.parse_args()
+    if arguments.benchmark == "draw":
+        draw(RESULTS / "curves.jsonl", RESULTS / "curves.png")
+        return
     if arguments.benchmark == "case":
         with tempfile.TemporaryDirectory() as folder:
             case = Case(**json.loads(arguments.case))

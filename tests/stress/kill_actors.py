@@ -1,10 +1,12 @@
 """Kills a random actor of a Ray run every few seconds, and looks at what the replay has.
 
-    python -m tests.stress.kill_actors --seconds 60 --every 5
+    python -m tests.stress.kill_actors --seconds 60 --every 5 --step-s 0.01
 
 The environments number their steps and never end an episode. At the end the replay must
 have each environment's steps without a gap, and none twice, whoever was killed when; and
-every actor that was killed must have acted again within `--back-within` seconds.
+every actor that was killed must have acted again within `--back-within` seconds. An
+actor takes some six seconds of a core to begin, so there must be a core to spare:
+`--step-s` has environments wait, as simulators do, and with 0 actors take all there is.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -33,15 +36,17 @@ from tfagents_core.distributed import ray_launcher
 class Counting(dm_env.Environment):
     """Observes who it is, and how many steps it has taken."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, step_s: float) -> None:
         self._seed = seed % 2**20
         self._tick = -1
+        self._step_s = step_s
 
     def reset(self) -> dm_env.TimeStep:
         self._tick += 1
         return dm_env.restart(self._observe())
 
     def step(self, action: Any) -> dm_env.TimeStep:
+        time.sleep(self._step_s)
         self._tick += 1
         return dm_env.transition(0.0, self._observe())
 
@@ -55,12 +60,14 @@ class Counting(dm_env.Environment):
         return specs.DiscreteArray(2)
 
 
-def make_environment(*, seed: int, evaluation: bool = False) -> dm_env.Environment:
+def make_environment(
+    *, seed: int, evaluation: bool = False, step_s: float
+) -> dm_env.Environment:
     """An environment of its seed."""
-    return Counting(seed)
+    return Counting(seed, step_s)
 
 
-def make_config(run_dir: pathlib.Path) -> experiments.ExperimentConfig:
+def make_config(run_dir: pathlib.Path, step_s: float) -> experiments.ExperimentConfig:
     """DQN, whose replay forgets nothing."""
     config = dqn.DQNConfig(
         layer_sizes=(16,),
@@ -78,7 +85,7 @@ def make_config(run_dir: pathlib.Path) -> experiments.ExperimentConfig:
         launcher="ray",
         num_actors=4,
         envs_per_actor=2,
-        environment_factory=make_environment,
+        environment_factory=functools.partial(make_environment, step_s=step_s),
     )
 
 
@@ -136,10 +143,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--every", type=float, default=5.0)
+    parser.add_argument("--step-s", type=float, default=0.01)
     parser.add_argument("--back-within", type=float, default=10.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        experiment = ray_launcher.RayExperiment(make_config(pathlib.Path(directory)))
+        config = make_config(pathlib.Path(directory), options.step_s)
+        experiment = ray_launcher.RayExperiment(config)
         with contextlib.closing(experiment):
             while experiment.counters.num_actor_steps < 1_000:
                 experiment.step()
